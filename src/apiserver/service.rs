@@ -1,0 +1,63 @@
+//! The seam of the API server: what calls it and what it gives back.
+
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use bytes::Bytes;
+use futures_util::Stream;
+
+/// Who stands at the other end of a connection, as far as the transport knows.
+#[derive(Clone, Debug, Default)]
+pub struct Peer {
+    /// The client's certificate chain (DER), leaf first, verified by the TLS layer against the client CA; empty when
+    /// the client sent none.
+    pub certificates: Vec<rustls_pki_types::CertificateDer<'static>>,
+    /// Address of the client.
+    pub address: Option<std::net::SocketAddr>,
+    /// A call from inside this process, which needs no credentials: it acts as `kubernetes-admin` in `system:masters`.
+    pub in_process: bool,
+}
+
+impl Peer {
+    /// The caller of the in-process transport.
+    pub fn in_process() -> Self {
+        Self { in_process: true, ..Self::default() }
+    }
+}
+
+/// An answer's body: whole, or a stream that a watch or a log goes on writing.
+pub enum Body {
+    /// All there is.
+    Full(Bytes),
+    /// Chunks as they come; the end of the stream is the end of the body.
+    Stream(Pin<Box<dyn Stream<Item = Bytes> + Send>>),
+}
+
+impl http_body::Body for Body {
+    type Data = Bytes;
+    type Error = std::convert::Infallible;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<http_body::Frame<Bytes>, Self::Error>>> {
+        match self.get_mut() {
+            Self::Full(bytes) if bytes.is_empty() => Poll::Ready(None),
+            Self::Full(bytes) => Poll::Ready(Some(Ok(http_body::Frame::data(std::mem::take(bytes))))),
+            Self::Stream(stream) => {
+                stream.as_mut().poll_next(cx).map(|next| next.map(|b| Ok(http_body::Frame::data(b))))
+            }
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        matches!(self, Self::Full(bytes) if bytes.is_empty())
+    }
+
+    fn size_hint(&self) -> http_body::SizeHint {
+        match self {
+            Self::Full(bytes) => http_body::SizeHint::with_exact(bytes.len() as u64),
+            Self::Stream(_) => http_body::SizeHint::default(),
+        }
+    }
+}

@@ -1,0 +1,1 @@
+//! The command line: one file or folder per verb, with its arguments and its `run`.

@@ -1,0 +1,1 @@
+//! Embedded clusters: in-process transport, HTTPS listener, data folder, certificates, life cycle.

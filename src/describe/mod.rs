@@ -1,0 +1,1 @@
+//! `describe`: a generic describer and one file per family of kinds.

@@ -1,0 +1,1 @@
+//! Kubeconfig files: loading, merging, editing, writing; credentials.

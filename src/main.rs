@@ -1,0 +1,3 @@
+//! The `knarr` program.
+
+fn main() {}

@@ -1,0 +1,1 @@
+//! YAML and JSON with Kubernetes' rules: reading with source positions, writing as kubectl does.

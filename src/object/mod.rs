@@ -1,0 +1,14 @@
+//! Unstructured Kubernetes objects and the small pure types around them.
+//!
+//! Objects stay [`serde_json::Value`]s from the manifest to the store, so that no field is ever lost;
+//! typed views exist only where code needs them. Maps are sorted by key, as Go prints them.
+
+pub mod field;
+pub mod gvk;
+pub mod json;
+pub mod meta;
+pub mod status;
+
+pub use gvk::{GroupKind, GroupVersion, GroupVersionKind, GroupVersionResource};
+pub use serde_json::{Map, Value};
+pub use status::Status;

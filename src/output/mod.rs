@@ -1,0 +1,1 @@
+//! Printers: tables, YAML, JSON, KYAML, names, JSONPath, Go templates, custom columns.

@@ -1,0 +1,1 @@
+//! Turns names, files, folders, standard input, URLs and selectors into one stream of targets.

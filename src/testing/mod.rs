@@ -1,0 +1,1 @@
+//! Helpers for tests: scripted transport, fixed clock, test cluster.

@@ -1,0 +1,3 @@
+//! Integration tests: the pure engines against vectors, the layers, and the binary against embedded servers.
+
+mod vectors;
