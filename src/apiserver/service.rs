@@ -61,3 +61,10 @@ impl http_body::Body for Body {
         }
     }
 }
+
+/// The largest request body that is read, in bytes (the limit of kube-apiserver).
+pub const MAX_REQUEST_BYTES: usize = 3 * 1024 * 1024;
+
+/// A request extension: the body was larger than [`MAX_REQUEST_BYTES`] and is not there.
+#[derive(Clone, Copy, Debug)]
+pub struct TooLarge;

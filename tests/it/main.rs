@@ -1,3 +1,4 @@
 //! Integration tests: the pure engines against vectors, the layers, and the binary against embedded servers.
 
+mod layers;
 mod vectors;
