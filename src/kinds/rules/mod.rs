@@ -1,0 +1,149 @@
+//! What the API server does with an object of a kind before it stores it: defaults, preparation, validation, warnings.
+//!
+//! One [`Rules`] row per kind, assembled from one file per API group; [`of`] finds it, and kinds without a row get the
+//! generic rules ([`GENERIC`]). All functions are pure: objects are plain values in their versioned form, the present
+//! time comes in through [`Context`].
+//!
+//! The order of the real server is kept by [`Rules::before_create`] and [`Rules::before_update`] (`rest.BeforeCreate`,
+//! `rest.BeforeUpdate`): prepare, validate metadata and object, warn, canonicalize.
+
+use std::collections::HashMap;
+use std::sync::OnceLock;
+
+use chrono::{DateTime, Utc};
+
+use crate::object::field::ErrorList;
+use crate::object::{GroupKind, Value};
+
+mod generic;
+
+/// What a rule may know of the world outside the object.
+#[derive(Clone, Copy, Debug)]
+pub struct Context {
+    /// The present time.
+    pub now: DateTime<Utc>,
+}
+
+/// Which names objects of a kind may have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NameRule {
+    /// A path segment: not `.` or `..`, without `/` and `%`.
+    PathSegment,
+    /// RFC 1123 subdomain, at most 253 characters.
+    DnsSubdomain,
+    /// RFC 1123 label, at most 63 characters.
+    DnsLabel,
+    /// RFC 1035 label, at most 63 characters.
+    Dns1035Label,
+    /// A rule of the kind's own validation; nothing is checked in its stead.
+    Own,
+}
+
+/// What happens to dependents when a delete request does not say.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum GarbageCollection {
+    /// Dependents are deleted in the background.
+    DeleteDependents,
+    /// Dependents are orphaned.
+    OrphanDependents,
+    /// The kind has no dependents and takes no part in garbage collection.
+    Unsupported,
+}
+
+/// Which part of an object each endpoint may write, for kinds with a `status` subresource.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum StatusSplit {
+    /// One endpoint writes all.
+    None,
+    /// Creation and the main endpoint leave `status` alone, the status endpoint writes nothing but `status` (and
+    /// metadata as far as `prepare_status_update` leaves it).
+    Status,
+}
+
+/// The rules of one kind.
+///
+/// Rows are written as `Rules { kind: "Pod", …, ..GENERIC }`.
+#[derive(Clone, Copy, Debug)]
+pub struct Rules {
+    /// API group, empty for core.
+    pub group: &'static str,
+    /// Kind; empty in [`GENERIC`].
+    pub kind: &'static str,
+    /// Allowed names.
+    pub name: NameRule,
+    /// Fills in defaults (`SetDefaults_*`) in a decoded object of any served version of the kind.
+    pub default: fn(&mut Value),
+    /// `PrepareForCreate`, after the generic part that [`Rules::status`] and [`Rules::generation`] stand for.
+    pub prepare_create: fn(&mut Value, &Context),
+    /// `PrepareForUpdate` of the new object given the old one, after the same generic part.
+    pub prepare_update: fn(&mut Value, &Value, &Context),
+    /// `PrepareForUpdate` of the status strategy.
+    pub prepare_status_update: fn(&mut Value, &Value, &Context),
+    /// `Validate`: the object's own fields; metadata is checked from [`Rules::name`].
+    pub validate_create: fn(&Value) -> ErrorList,
+    /// `ValidateUpdate` of the new object given the old one.
+    pub validate_update: fn(&Value, &Value) -> ErrorList,
+    /// `ValidateUpdate` of the status strategy.
+    pub validate_status_update: fn(&Value, &Value) -> ErrorList,
+    /// `WarningsOnCreate`, or `WarningsOnUpdate` when there is an old object.
+    pub warnings: fn(&Value, Option<&Value>) -> Vec<String>,
+    /// `Canonicalize`: normal form after validation.
+    pub canonicalize: fn(&mut Value),
+    /// How `status` is split off.
+    pub status: StatusSplit,
+    /// Whether `metadata.generation` is 1 at creation and grows with every change of `spec`.
+    pub generation: bool,
+    /// Whether PUT of a missing object creates it.
+    pub allow_create_on_update: bool,
+    /// Whether PUT without a resource version overwrites.
+    pub allow_unconditional_update: bool,
+    /// `CheckGracefulDelete`: seconds of grace for an object, given what the request asks; absent where deletion is
+    /// immediate.
+    pub graceful_deletion: Option<fn(&Value, Option<i64>) -> i64>,
+    /// Default propagation of deletion.
+    pub garbage_collection: GarbageCollection,
+}
+
+/// The rules of kinds without own rules: nothing is defaulted, only metadata is validated.
+pub const GENERIC: Rules = Rules {
+    group: "",
+    kind: "",
+    name: NameRule::DnsSubdomain,
+    default: |_| (),
+    prepare_create: |_, _| (),
+    prepare_update: |_, _, _| (),
+    prepare_status_update: |_, _, _| (),
+    validate_create: |_| ErrorList::new(),
+    validate_update: |_, _| ErrorList::new(),
+    validate_status_update: |_, _| ErrorList::new(),
+    warnings: |_, _| Vec::new(),
+    canonicalize: |_| (),
+    status: StatusSplit::None,
+    generation: false,
+    allow_create_on_update: false,
+    allow_unconditional_update: true,
+    graceful_deletion: None,
+    garbage_collection: GarbageCollection::DeleteDependents,
+};
+
+/// The rows of every file, one slice per API group or family of kinds.
+const TABLE: &[&[Rules]] = &[];
+
+fn table() -> &'static HashMap<(&'static str, &'static str), &'static Rules> {
+    static INDEX: OnceLock<HashMap<(&'static str, &'static str), &'static Rules>> = OnceLock::new();
+    INDEX.get_or_init(|| TABLE.iter().copied().flatten().map(|row| ((row.group, row.kind), row)).collect())
+}
+
+/// The rules of a kind; [`GENERIC`] for kinds that have none of their own.
+pub fn of(kind: &GroupKind) -> &'static Rules {
+    static FALLBACK: Rules = GENERIC;
+    table().get(&(kind.group.as_str(), kind.kind.as_str())).copied().unwrap_or(&FALLBACK)
+}
+
+/// Fills in the defaults of an object by its `apiVersion` and `kind` (`Scheme.Default`).
+///
+/// The object is expected as [`crate::kinds::decode`] leaves it; unknown kinds stay as they are.
+pub fn default_object(object: &mut Value) {
+    let kind = crate::object::meta::gvk(object).group_kind();
+    (of(&kind).default)(object);
+}
