@@ -1,0 +1,119 @@
+//! What controllers want done.
+
+use std::time::Duration;
+
+use super::Resource;
+use crate::object::Value;
+
+/// The media type of a patch.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PatchType {
+    /// RFC 6902.
+    Json,
+    /// RFC 7386.
+    Merge,
+    /// Strategic merge, built-in kinds only.
+    Strategic,
+}
+
+impl PatchType {
+    /// The `Content-Type` of the request.
+    pub fn media_type(self) -> &'static str {
+        match self {
+            Self::Json => "application/json-patch+json",
+            Self::Merge => "application/merge-patch+json",
+            Self::Strategic => "application/strategic-merge-patch+json",
+        }
+    }
+}
+
+/// One step towards the desired state.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Action {
+    /// Creates an object; its metadata says where. That it exists already is no failure.
+    Create {
+        /// The resource.
+        resource: Resource,
+        /// The object.
+        object: Value,
+    },
+    /// Replaces an object or, with `subresource`, one side of it. Its resourceVersion guards against lost updates.
+    Update {
+        /// The resource.
+        resource: Resource,
+        /// `status`, `finalize`, …
+        subresource: Option<&'static str>,
+        /// The object.
+        object: Value,
+    },
+    /// Patches an object. That it is gone is no failure.
+    Patch {
+        /// The resource.
+        resource: Resource,
+        /// Namespace, empty for cluster-scoped objects.
+        namespace: String,
+        /// Name.
+        name: String,
+        /// `status`, …
+        subresource: Option<&'static str>,
+        /// How to read `patch`.
+        patch_type: PatchType,
+        /// The patch.
+        patch: Value,
+    },
+    /// Deletes an object. That it is gone is no failure.
+    Delete {
+        /// The resource.
+        resource: Resource,
+        /// Namespace, empty for cluster-scoped objects.
+        namespace: String,
+        /// Name.
+        name: String,
+        /// `DeleteOptions`: preconditions, propagation policy, grace period.
+        options: Value,
+    },
+    /// Posts to a subresource, such as a pod's `binding`.
+    Post {
+        /// The resource.
+        resource: Resource,
+        /// Namespace, empty for cluster-scoped objects.
+        namespace: String,
+        /// Name.
+        name: String,
+        /// The subresource.
+        subresource: &'static str,
+        /// What to post.
+        object: Value,
+    },
+    /// Records an event about an object; the same event again counts up.
+    Event {
+        /// The object that it is about.
+        regarding: Value,
+        /// `Normal` or `Warning`.
+        type_: &'static str,
+        /// CamelCase reason.
+        reason: &'static str,
+        /// Text for people.
+        message: String,
+    },
+    /// Reconciles the key again after a while.
+    RequeueAfter(Duration),
+}
+
+impl Action {
+    /// Replaces the status of `object`.
+    pub fn update_status(resource: &Resource, object: Value) -> Self {
+        Self::Update { resource: resource.clone(), subresource: Some("status"), object }
+    }
+
+    /// Deletes `object` if it is still the one that was seen.
+    pub fn delete(resource: &Resource, object: &Value) -> Self {
+        use crate::object::meta;
+        Self::Delete {
+            resource: resource.clone(),
+            namespace: meta::namespace(object).to_owned(),
+            name: meta::name(object).to_owned(),
+            options: serde_json::json!({"preconditions": {"uid": meta::uid(object)}}),
+        }
+    }
+}

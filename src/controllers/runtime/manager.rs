@@ -1,0 +1,267 @@
+//! Runs controllers against a transport.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use chrono::Utc;
+use futures_util::{StreamExt, stream};
+use http::Method;
+use tokio::sync::oneshot;
+use tokio::task::{AbortHandle, JoinSet};
+
+use super::api::{Api, ApiError, path};
+use super::cache::revision;
+use super::events::{Event, Recorder};
+use super::informer::{Informer, Notify};
+use super::queue::Queue;
+use super::{Action, Cache, Change, Controller, Key, Resource, Watch, World};
+use crate::client::transport::SharedTransport;
+use crate::object::{Value, meta};
+
+/// How many creates of one turn are under way at once.
+const PARALLEL_CREATES: usize = 16;
+
+/// Settings of a manager.
+#[derive(Clone, Debug, Default)]
+pub struct Options {
+    /// The resources to keep in the cache besides those that controllers watch.
+    pub resources: Vec<Resource>,
+}
+
+/// Controllers with their cache and queues.
+pub struct Manager {
+    transport: SharedTransport,
+    cache: Arc<Cache>,
+    runners: Arc<Vec<Runner>>,
+    resources: Vec<Resource>,
+    informers: Mutex<HashMap<Resource, AbortHandle>>,
+}
+
+/// One controller with its queue.
+struct Runner {
+    controller: Box<dyn Controller>,
+    watches: Vec<Watch>,
+    queue: Queue,
+    api: Api,
+    recorder: Recorder,
+}
+
+impl Manager {
+    /// Prepares controllers; nothing runs yet.
+    pub fn new(transport: SharedTransport, controllers: Vec<Box<dyn Controller>>, options: &Options) -> Self {
+        let runners: Vec<Runner> = controllers
+            .into_iter()
+            .map(|controller| Runner {
+                watches: controller.watches(),
+                queue: Queue::default(),
+                api: Api::new(transport.clone(), controller.component()),
+                recorder: Recorder::default(),
+                controller,
+            })
+            .collect();
+        let mut resources = options.resources.clone();
+        resources.extend(runners.iter().flat_map(|runner| &runner.watches).map(|watch| watch.resource.clone()));
+        resources.sort();
+        resources.dedup();
+        Self { transport, cache: Arc::default(), runners: Arc::new(runners), resources, informers: Mutex::default() }
+    }
+
+    /// The cache that the controllers see.
+    pub fn cache(&self) -> &Arc<Cache> {
+        &self.cache
+    }
+
+    /// Lists everything, then runs until the future is dropped. `ready` is told when all is listed.
+    pub async fn run(&self, ready: oneshot::Sender<()>) {
+        let mut tasks = JoinSet::new();
+        let mut listed = Vec::new();
+        for resource in &self.resources {
+            listed.push(self.follow(resource, &mut tasks));
+        }
+        for first in listed {
+            // A resource that cannot be listed yet is tried again by its informer; the others go on.
+            let _ = first.await;
+        }
+        // Whoever waited may have gone.
+        let _ = ready.send(());
+        for at in 0..self.runners.len() {
+            for _ in 0..self.runners[at].controller.workers() {
+                tasks.spawn(work(self.runners.clone(), at, self.cache.clone()));
+            }
+        }
+        while tasks.join_next().await.is_some() {}
+    }
+
+    /// Begins to follow a resource that is served only now, such as one of a new custom resource definition.
+    pub fn follow(&self, resource: &Resource, tasks: &mut JoinSet<()>) -> oneshot::Receiver<()> {
+        let (tell, listed) = oneshot::channel();
+        let informer = Informer {
+            api: Api::new(self.transport.clone(), "kube-controller-manager"),
+            cache: self.cache.clone(),
+            resource: resource.clone(),
+            notify: self.notifier(),
+        };
+        let task = tasks.spawn(informer.run(tell));
+        let mut informers = self.informers.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(former) = informers.insert(resource.clone(), task) {
+            former.abort();
+        }
+        listed
+    }
+
+    fn notifier(&self) -> Notify {
+        let (runners, cache) = (self.runners.clone(), self.cache.clone());
+        Arc::new(move |resource, old, new| notify(&runners, &cache, resource, &Change { old, new }))
+    }
+
+    /// Whether no controller has work now or within `horizon`.
+    pub fn is_idle(&self, horizon: Duration) -> bool {
+        self.runners.iter().all(|runner| runner.queue.is_idle(horizon))
+    }
+}
+
+/// Queues the keys that a change touches, at every controller that watches the resource.
+fn notify(runners: &[Runner], cache: &Cache, resource: &Resource, change: &Change<'_>) {
+    for runner in runners {
+        for watch in runner.watches.iter().filter(|watch| watch.resource == *resource) {
+            for key in (watch.keys)(cache, change) {
+                runner.queue.add(key);
+            }
+        }
+        for key in runner.controller.keys_of_any(resource, change) {
+            runner.queue.add(key);
+        }
+    }
+}
+
+async fn work(runners: Arc<Vec<Runner>>, at: usize, cache: Arc<Cache>) {
+    let runner = &runners[at];
+    loop {
+        let key = runner.queue.next().await;
+        let actions = runner.controller.reconcile(&World { cache: &cache, now: Utc::now() }, &key);
+        let turn = Turn { runners: &runners, runner, cache: &cache, key: &key };
+        match turn.perform(actions).await {
+            Ok(()) => runner.queue.succeeded(&key),
+            Err(_) => runner.queue.add_failed(key.clone()),
+        }
+        runner.queue.done(&key);
+    }
+}
+
+/// The actions of one reconciliation under way.
+struct Turn<'a> {
+    runners: &'a [Runner],
+    runner: &'a Runner,
+    cache: &'a Cache,
+    key: &'a Key,
+}
+
+impl Turn<'_> {
+    /// Performs the actions in order, neighbouring creates side by side; ends at the first failure.
+    async fn perform(&self, actions: Vec<Action>) -> Result<(), ApiError> {
+        let mut actions = actions.into_iter().peekable();
+        while let Some(action) = actions.next() {
+            if !matches!(action, Action::Create { .. }) {
+                self.one(action).await?;
+                continue;
+            }
+            let mut creates = vec![action];
+            while let Some(create) = actions.next_if(|next| matches!(next, Action::Create { .. })) {
+                creates.push(create);
+            }
+            let mut running = stream::iter(creates.into_iter().map(|c| self.one(c))).buffer_unordered(PARALLEL_CREATES);
+            let mut failed = None;
+            while let Some(done) = running.next().await {
+                failed = failed.or(done.err());
+            }
+            if let Some(failed) = failed {
+                return Err(failed);
+            }
+        }
+        Ok(())
+    }
+
+    async fn one(&self, action: Action) -> Result<(), ApiError> {
+        const JSON: &str = "application/json";
+        let api = &self.runner.api;
+        match action {
+            Action::Create { resource, object } => {
+                let path = path(&resource, meta::namespace(&object), "", None);
+                match api.call(Method::POST, &path, JSON, Some(&object)).await {
+                    Err(e) if e.code() == 409 && !meta::name(&object).is_empty() => Ok(()),
+                    created => self.seen(&resource, created?),
+                }
+            }
+            Action::Update { resource, subresource, object } => {
+                let path = path(&resource, meta::namespace(&object), meta::name(&object), subresource);
+                let updated = api.call(Method::PUT, &path, JSON, Some(&object)).await;
+                self.unless_gone(&resource, &Key::of(&object), updated)
+            }
+            Action::Patch { resource, namespace, name, subresource, patch_type, patch } => {
+                let path = path(&resource, &namespace, &name, subresource);
+                let patched = api.call(Method::PATCH, &path, patch_type.media_type(), Some(&patch)).await;
+                self.unless_gone(&resource, &Key { namespace, name }, patched)
+            }
+            Action::Delete { resource, namespace, name, options } => {
+                let path = path(&resource, &namespace, &name, None);
+                let deleted = api.call(Method::DELETE, &path, JSON, Some(&options)).await;
+                self.unless_gone(&resource, &Key { namespace, name }, deleted)
+            }
+            Action::Post { resource, namespace, name, subresource, object } => {
+                let path = path(&resource, &namespace, &name, Some(subresource));
+                match api.call(Method::POST, &path, JSON, Some(&object)).await {
+                    Err(e) if e.code() == 404 => Ok(()),
+                    posted => posted.map(drop),
+                }
+            }
+            Action::Event { regarding, type_, reason, message } => {
+                let component = self.runner.controller.component();
+                let event = Event { component, regarding: &regarding, type_, reason, message: &message };
+                let write = self.runner.recorder.record(&event, Utc::now());
+                // An event that cannot be written (the namespace is going away) must not hold up the work itself.
+                let _ = Box::pin(self.one(write)).await;
+                Ok(())
+            }
+            Action::RequeueAfter(delay) => {
+                self.runner.queue.add_after(self.key.clone(), delay);
+                Ok(())
+            }
+        }
+    }
+
+    /// An object that is gone needs no write; the cache learns that it is.
+    fn unless_gone(&self, resource: &Resource, key: &Key, answer: Result<Value, ApiError>) -> Result<(), ApiError> {
+        match answer {
+            Err(e) if e.code() == 404 => {
+                self.gone(resource, key);
+                Ok(())
+            }
+            // A delete answers with a Status once the object is gone.
+            Ok(answer) if meta::kind(&answer) == "Status" => {
+                self.gone(resource, key);
+                Ok(())
+            }
+            answer => self.seen(resource, answer?),
+        }
+    }
+
+    fn gone(&self, resource: &Resource, key: &Key) {
+        if let Some(old) = self.cache.remove(resource, key, 0) {
+            notify(self.runners, self.cache, resource, &Change { old: Some(&old), new: None });
+        }
+    }
+
+    /// What was written is in the cache before the next turn.
+    fn seen(&self, resource: &Resource, object: Value) -> Result<(), ApiError> {
+        // Scale and the like are no objects of the resource.
+        if revision(&object) == 0 || !self.cache.knows(resource) {
+            return Ok(());
+        }
+        let object = Arc::new(object);
+        if let Some(old) = self.cache.put(resource, object.clone()) {
+            notify(self.runners, self.cache, resource, &Change { old: old.as_deref(), new: Some(&object) });
+        }
+        Ok(())
+    }
+}
