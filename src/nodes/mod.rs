@@ -1,1 +1,8 @@
 //! The scheduler and the simulated nodes.
+//!
+//! Nodes are objects like any other; [`kubelet::Kubelet`] plays the kubelet of all of them, [`register`] makes them
+//! when a cluster is new, and [`logs`] tells what their containers "printed".
+
+pub mod kubelet;
+pub mod logs;
+pub mod register;
