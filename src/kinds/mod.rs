@@ -4,6 +4,7 @@
 //! Nothing outside this module and the registrations of strategies and describers matches on a kind's name: what a
 //! command needs to know of a kind is a field of its row.
 
+pub mod columns;
 pub mod decode;
 pub mod rules;
 pub mod schema;

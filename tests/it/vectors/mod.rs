@@ -3,6 +3,8 @@
 //!
 //! One file per engine registers its sets in [`SETS`]: a set is a function from a case to `Ok(())` or what differs.
 
+mod columns;
+
 use std::path::{Path, PathBuf};
 
 use serde_json::Value;
@@ -20,7 +22,7 @@ pub struct Set {
 }
 
 /// All sets, from one slice per engine.
-const SETS: &[&[Set]] = &[];
+const SETS: &[&[Set]] = &[columns::SETS];
 
 fn folder() -> PathBuf {
     match std::env::var_os("KNARR_VECTORS") {
