@@ -1,1 +1,168 @@
 //! The command line: one file or folder per verb, with its arguments and its `run`.
+//!
+//! To add a verb: a file with a clap struct that implements [`verb::Run`], and one line in [`VERBS`].
+
+pub mod args;
+pub mod context;
+pub mod error;
+pub mod pflag;
+pub mod streams;
+pub mod verb;
+
+mod config;
+mod help;
+mod options;
+mod plugin;
+mod version;
+
+use std::ffi::OsString;
+
+use clap::{Args, FromArgMatches};
+
+use args::GlobalArgs;
+pub use context::{Context, Program};
+pub use error::{Error, Result};
+use pflag::Parsed;
+pub use streams::{Env, Streams};
+use verb::{Group, Verb};
+
+/// Every verb.
+pub static VERBS: &[Verb] = &[
+    config::VERB,
+    plugin::VERB,
+    Verb::of::<version::VersionArgs>("version", Group::Other),
+    Verb::of::<options::OptionsArgs>("options", Group::Other).hidden(),
+    Verb::of::<help::HelpArgs>("help", Group::Other).hidden(),
+];
+
+/// Runs one command line: `args` with the program's name first. Gives the exit code.
+pub fn run(args: Vec<OsString>, streams: Streams, env: Env) -> u8 {
+    let mut args = args.into_iter().map(|arg| arg.to_string_lossy().into_owned());
+    let program = Program::named(&args.next().unwrap_or_default());
+    let words: Vec<String> = args.collect();
+    let mut cx = Context::new(program, streams, env);
+    let outcome = dispatch(&mut cx, &words);
+    let outcome = outcome.and_then(|()| Ok(cx.streams.flush()?)).and_then(|()| cx.warnings_as_errors());
+    let Err(error) = outcome else { return 0 };
+    let mut text = error.render();
+    if !cx.program.exact {
+        text.extend(error.hints().iter().map(|hint| format!("hint: {hint}\n")));
+    }
+    // Nobody is left to tell when the error stream itself is gone.
+    cx.streams.write_err(text.as_bytes()).ok();
+    error.code()
+}
+
+/// What the words lead to: the verb, the words that named it, and what is left for it.
+struct Found {
+    verb: &'static Verb,
+    path: String,
+    words: Vec<String>,
+}
+
+/// Walks from `verbs` down as far as words name verbs; flags may stand between. `None` is the program itself.
+fn find(program: &str, words: &[String]) -> Result<Option<Found>, String> {
+    let mut words = words.to_vec();
+    let mut path = program.to_owned();
+    let mut found: Option<&'static Verb> = None;
+    loop {
+        let children = found.map_or(VERBS, |verb| verb.children);
+        let Some(at) = first_word(&words, found) else { break };
+        let Some(next) = verb::find(children, &words[at]) else {
+            if found.is_none() {
+                return Err(words[at].clone());
+            }
+            break;
+        };
+        words.remove(at);
+        path = format!("{path} {}", next.name);
+        found = Some(next);
+        if next.children.is_empty() {
+            break;
+        }
+    }
+    Ok(found.map(|verb| Found { verb, path, words }))
+}
+
+/// Position of the first word that is neither a flag nor a flag's value.
+fn first_word(words: &[String], verb: Option<&'static Verb>) -> Option<usize> {
+    if words.first().is_some_and(|word| !word.starts_with('-')) {
+        return Some(0);
+    }
+    let command = GlobalArgs::augment_args(verb.map_or_else(|| clap::Command::new(""), |verb| (verb.build)()));
+    let mut at = 0;
+    while let Some(word) = words.get(at) {
+        match word.as_str() {
+            "--" => return None,
+            word if word.len() > 1 && word.starts_with('-') => at += 1 + usize::from(pflag::takes_next(&command, word)),
+            "" => at += 1,
+            _ => return Some(at),
+        }
+    }
+    None
+}
+
+fn dispatch(cx: &mut Context, words: &[String]) -> Result<()> {
+    let program = cx.program.name.clone();
+    let found = match find(&program, words) {
+        Ok(Some(found)) => found,
+        Ok(None) => return help::program(cx, words),
+        Err(word) => {
+            plugin::run(cx, words, 1)?;
+            return Err(unknown_command(&program, &word));
+        }
+    };
+    // A verb of one's own below `create`.
+    if found.verb.name == "create" && found.words.first().is_some_and(|word| !word.starts_with('-')) {
+        plugin::run(cx, words, words.len() - found.words.len() + 1)?;
+    }
+    cx.command_path.clone_from(&found.path);
+    let command = GlobalArgs::augment_args((found.verb.build)());
+    let (matches, dash_at) = match pflag::parse(command, &found.path, &found.words)? {
+        Parsed::Help => return help::verb(cx, found.verb, &found.path),
+        Parsed::Matches { matches, dash_at } => (matches, dash_at),
+    };
+    cx.globals = GlobalArgs::from_arg_matches(&matches).map_err(|error| pflag::from_clap(&error, &found.path))?;
+    cx.dash_at = dash_at;
+    let Some(run) = found.verb.run else {
+        let rest: Vec<&str> =
+            matches.get_many::<String>("words").map(|words| words.map(String::as_str).collect()).unwrap_or_default();
+        if !rest.is_empty() {
+            let unknown = format!("unknown command {}", crate::object::field::quote(&rest.join(" ")));
+            return Err(Error::usage(&found.path, unknown));
+        }
+        cx.streams.write_err(help::text(found.verb, &found.path).as_bytes())?;
+        return Err(Error::silent(1));
+    };
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let outcome = runtime.block_on(run(*matches, cx));
+    // What still runs in the background, such as a reader of standard input, must not hold the exit back.
+    runtime.shutdown_background();
+    outcome
+}
+
+fn unknown_command(program: &str, word: &str) -> Error {
+    let mut message =
+        format!("unknown command {} for {}", crate::object::field::quote(word), crate::object::field::quote(program));
+    let near = verb::suggestions(VERBS, word);
+    if !near.is_empty() {
+        message.push_str("\n\nDid you mean this?\n");
+        message.extend(near.iter().map(|name| format!("\t{name}\n")));
+    }
+    Error::new(message)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn flags_may_stand_before_the_verb() {
+        let words = |text: &str| text.split_whitespace().map(str::to_owned).collect::<Vec<_>>();
+        let found = find("kubectl", &words("-n x config --context y view -o json")).expect("known").expect("a verb");
+        assert_eq!(found.path, "kubectl config view");
+        assert_eq!(found.words, words("-n x --context y -o json"));
+        assert_eq!(find("kubectl", &words("--nosuch config view")).err().as_deref(), Some("view"));
+        assert!(find("kubectl", &words("--help")).expect("known").is_none());
+    }
+}

@@ -1,0 +1,166 @@
+//! What a verb is to the dispatcher: a name, clap's description of its arguments, and a function to run.
+
+use std::future::Future;
+use std::pin::Pin;
+
+use clap::{ArgMatches, Command, Parser};
+
+use super::context::Context;
+use super::error::Result;
+
+/// Headings under which the program's help lists its verbs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Group {
+    /// For a first day.
+    Basic,
+    /// For every day.
+    Intermediate,
+    /// Roll-outs and scaling.
+    Deploy,
+    /// Clusters themselves.
+    Cluster,
+    /// Looking into what runs.
+    Troubleshooting,
+    /// Apply, patch, diff.
+    Advanced,
+    /// Settings of this program.
+    Settings,
+    /// Everything else.
+    Other,
+}
+
+/// The arguments of a verb, and what it does with them.
+pub trait Run: Parser {
+    /// Runs the verb.
+    fn run(self, cx: &Context) -> impl Future<Output = Result<()>>;
+}
+
+type RunFuture<'a> = Pin<Box<dyn Future<Output = Result<()>> + 'a>>;
+
+/// A verb, or a family of verbs below one word.
+pub struct Verb {
+    /// The word.
+    pub name: &'static str,
+    /// Other words for it.
+    pub aliases: &'static [&'static str],
+    /// Heading in the program's help.
+    pub group: Group,
+    /// Not listed in help.
+    pub hidden: bool,
+    /// Verbs below it.
+    pub children: &'static [Verb],
+    /// Words that people type when they mean this verb.
+    pub suggest_for: &'static [&'static str],
+    /// Clap's description: flags, help.
+    pub build: fn() -> Command,
+    /// Runs it; `None` for a mere family.
+    pub run: Option<fn(ArgMatches, &Context) -> RunFuture<'_>>,
+}
+
+impl Verb {
+    /// A verb with arguments `A`.
+    pub const fn of<A: Run>(name: &'static str, group: Group) -> Self {
+        Self {
+            name,
+            aliases: &[],
+            group,
+            hidden: false,
+            children: &[],
+            suggest_for: &[],
+            build: A::command,
+            run: Some(run::<A>),
+        }
+    }
+
+    /// A family of verbs; `A` carries its help. By itself it prints the help and fails.
+    pub const fn family<A: Parser>(name: &'static str, group: Group, children: &'static [Self]) -> Self {
+        Self { name, aliases: &[], group, hidden: false, children, suggest_for: &[], build: A::command, run: None }
+    }
+
+    /// The verb with other words for it.
+    #[must_use]
+    pub const fn aliases(mut self, aliases: &'static [&'static str]) -> Self {
+        self.aliases = aliases;
+        self
+    }
+
+    /// The verb with verbs below it.
+    #[must_use]
+    pub const fn children(mut self, children: &'static [Self]) -> Self {
+        self.children = children;
+        self
+    }
+
+    /// The verb with words that should suggest it.
+    #[must_use]
+    pub const fn suggest_for(mut self, words: &'static [&'static str]) -> Self {
+        self.suggest_for = words;
+        self
+    }
+
+    /// The verb, not listed in help.
+    #[must_use]
+    pub const fn hidden(mut self) -> Self {
+        self.hidden = true;
+        self
+    }
+
+    /// Whether `word` names the verb.
+    pub fn is(&self, word: &str) -> bool {
+        self.name == word || self.aliases.contains(&word)
+    }
+}
+
+fn run<A: Run>(matches: ArgMatches, cx: &Context) -> RunFuture<'_> {
+    Box::pin(async move {
+        let mut matches = matches;
+        let arguments =
+            A::from_arg_matches_mut(&mut matches).map_err(|error| super::pflag::from_clap(&error, &cx.command_path))?;
+        arguments.run(cx).await
+    })
+}
+
+/// The verb that `word` names.
+pub fn find(verbs: &'static [Verb], word: &str) -> Option<&'static Verb> {
+    verbs.iter().find(|verb| verb.is(word))
+}
+
+/// The verbs that `typed` may have meant: few letters apart, or begun by it.
+pub fn suggestions(verbs: &'static [Verb], typed: &str) -> Vec<&'static str> {
+    const FAR: usize = 2;
+    let typed = typed.to_lowercase();
+    let near = |verb: &&Verb| {
+        distance(&typed, &verb.name.to_lowercase()) <= FAR
+            || verb.name.to_lowercase().starts_with(&typed)
+            || verb.suggest_for.iter().any(|word| word.eq_ignore_ascii_case(&typed))
+    };
+    verbs.iter().filter(|verb| !verb.hidden).filter(near).map(|verb| verb.name).collect()
+}
+
+/// Levenshtein's distance in letters.
+pub fn distance(a: &str, b: &str) -> usize {
+    let b: Vec<char> = b.chars().collect();
+    let mut row: Vec<usize> = (0..=b.len()).collect();
+    for (i, from) in a.chars().enumerate() {
+        let mut diagonal = row[0];
+        row[0] = i + 1;
+        for (j, to) in b.iter().enumerate() {
+            let changed = diagonal + usize::from(from != *to);
+            diagonal = row[j + 1];
+            row[j + 1] = changed.min(row[j] + 1).min(diagonal + 1);
+        }
+    }
+    row.last().copied().unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn distances() {
+        assert_eq!(distance("pods", "logs"), 2);
+        assert_eq!(distance("gte", "get"), 2);
+        assert_eq!(distance("", "get"), 3);
+    }
+}
