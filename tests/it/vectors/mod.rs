@@ -4,6 +4,7 @@
 //! One file per engine registers its sets in [`SETS`]: a set is a function from a case to `Ok(())` or what differs.
 
 mod columns;
+mod manifest;
 
 use std::path::{Path, PathBuf};
 
@@ -22,7 +23,7 @@ pub struct Set {
 }
 
 /// All sets, from one slice per engine.
-const SETS: &[&[Set]] = &[columns::SETS];
+const SETS: &[&[Set]] = &[columns::SETS, manifest::SETS];
 
 fn folder() -> PathBuf {
     match std::env::var_os("KNARR_VECTORS") {
