@@ -5,6 +5,7 @@
 
 mod columns;
 mod manifest;
+mod object;
 
 use std::path::{Path, PathBuf};
 
@@ -23,7 +24,7 @@ pub struct Set {
 }
 
 /// All sets, from one slice per engine.
-const SETS: &[&[Set]] = &[columns::SETS, manifest::SETS];
+const SETS: &[&[Set]] = &[columns::SETS, manifest::SETS, object::SETS];
 
 fn folder() -> PathBuf {
     match std::env::var_os("KNARR_VECTORS") {
