@@ -143,10 +143,22 @@ async fn work(runners: Arc<Vec<Runner>>, at: usize, cache: Arc<Cache>) {
         let turn = Turn { runners: &runners, runner, cache: &cache, key: &key };
         match turn.perform(actions).await {
             Ok(()) => runner.queue.succeeded(&key),
-            Err(_) => runner.queue.add_failed(key.clone()),
+            Err(failure) => {
+                let world = World { cache: &cache, now: Utc::now() };
+                let more = runner.controller.on_failure(&world, &key, &failure.action, &failure.error);
+                // Telling people is worth a try, no more.
+                let _ = turn.perform(more).await;
+                runner.queue.add_failed(key.clone());
+            }
         }
         runner.queue.done(&key);
     }
+}
+
+/// An action that failed, and why.
+struct Failure {
+    action: Action,
+    error: ApiError,
 }
 
 /// The actions of one reconciliation under way.
@@ -159,18 +171,19 @@ struct Turn<'a> {
 
 impl Turn<'_> {
     /// Performs the actions in order, neighbouring creates side by side; ends at the first failure.
-    async fn perform(&self, actions: Vec<Action>) -> Result<(), ApiError> {
+    async fn perform(&self, actions: Vec<Action>) -> Result<(), Failure> {
         let mut actions = actions.into_iter().peekable();
         while let Some(action) = actions.next() {
             if !matches!(action, Action::Create { .. }) {
-                self.one(action).await?;
+                self.attempt(action).await?;
                 continue;
             }
             let mut creates = vec![action];
             while let Some(create) = actions.next_if(|next| matches!(next, Action::Create { .. })) {
                 creates.push(create);
             }
-            let mut running = stream::iter(creates.into_iter().map(|c| self.one(c))).buffer_unordered(PARALLEL_CREATES);
+            let running = creates.into_iter().map(|create| self.attempt(create));
+            let mut running = stream::iter(running).buffer_unordered(PARALLEL_CREATES);
             let mut failed = None;
             while let Some(done) = running.next().await {
                 failed = failed.or(done.err());
@@ -180,6 +193,10 @@ impl Turn<'_> {
             }
         }
         Ok(())
+    }
+
+    async fn attempt(&self, action: Action) -> Result<(), Failure> {
+        self.one(action.clone()).await.map_err(|error| Failure { action, error })
     }
 
     async fn one(&self, action: Action) -> Result<(), ApiError> {
@@ -216,7 +233,7 @@ impl Turn<'_> {
                 }
             }
             Action::Event { regarding, type_, reason, message } => {
-                let component = self.runner.controller.component();
+                let component = self.runner.controller.event_source();
                 let event = Event { component, regarding: &regarding, type_, reason, message: &message };
                 let write = self.runner.recorder.record(&event, Utc::now());
                 // An event that cannot be written (the namespace is going away) must not hold up the work itself.
