@@ -60,7 +60,7 @@ pub trait Controller: Send + Sync + 'static {
     fn watches(&self) -> Vec<Watch>;
 
     /// Whether changes of any resource concern it (garbage collection, namespaces); `keys_of_any` says which keys.
-    fn keys_of_any(&self, _resource: &Resource, _change: &Change<'_>) -> Vec<Key> {
+    fn keys_of_any(&self, _cache: &Cache, _resource: &Resource, _change: &Change<'_>) -> Vec<Key> {
         Vec::new()
     }
 
