@@ -57,6 +57,8 @@ pub struct Schema {
     /// Bare name of the definition that describes this node.
     #[serde(rename = "$ref")]
     pub reference: Option<String>,
+    /// Schemas that all apply; a field that adds attributes to a definition wraps its reference this way.
+    pub all_of: Vec<Arc<Schema>>,
     /// Schema of list items.
     pub items: Option<Arc<Schema>>,
     /// Schema of unnamed fields.
@@ -100,6 +102,11 @@ pub struct Schema {
 }
 
 impl Schema {
+    /// The name of the definition that describes this node: its reference, bare or wrapped in `allOf`.
+    pub fn definition(&self) -> Option<&str> {
+        self.reference.as_deref().or_else(|| self.all_of.iter().find_map(|schema| schema.reference.as_deref()))
+    }
+
     /// Whether the patch strategy list holds `strategy`.
     pub fn has_patch_strategy(&self, strategy: &str) -> bool {
         self.patch_strategy.split(',').any(|s| s == strategy)
@@ -254,7 +261,7 @@ impl<'a> SchemaNode<'a> {
 
     /// Follows the reference, if there is one; a dangling one leaves the node as it is.
     fn followed(self) -> Self {
-        self.schema.reference.as_ref().and_then(|name| self.schemas.definition(name)).unwrap_or(self)
+        self.schema.definition().and_then(|name| self.schemas.definition(name)).unwrap_or(self)
     }
 }
 
@@ -272,6 +279,9 @@ mod tests {
             ports.map(|p| p.schema().list_map_keys.clone()),
             Some(vec!["containerPort".into(), "protocol".into()])
         );
+        let deployment = Schemas::builtin().of_kind(&GroupVersionKind::new("apps", "v1", "Deployment"));
+        let strategy = deployment.and_then(|d| d.field("spec")).and_then(|spec| spec.field("strategy"));
+        assert!(strategy.is_some_and(|s| s.declared("rollingUpdate").is_some()), "references in allOf are followed");
     }
 
     #[test]

@@ -6,6 +6,7 @@
 mod columns;
 mod manifest;
 mod object;
+mod patch;
 
 use std::path::{Path, PathBuf};
 
@@ -24,7 +25,7 @@ pub struct Set {
 }
 
 /// All sets, from one slice per engine.
-const SETS: &[&[Set]] = &[columns::SETS, manifest::SETS, object::SETS];
+const SETS: &[&[Set]] = &[columns::SETS, manifest::SETS, object::SETS, patch::SETS];
 
 fn folder() -> PathBuf {
     match std::env::var_os("KNARR_VECTORS") {
