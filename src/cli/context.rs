@@ -179,8 +179,14 @@ impl Context {
 impl From<kubeconfig::Error> for Error {
     fn from(error: kubeconfig::Error) -> Self {
         match error {
+            // kubectl gives its heading to several findings, or to a missing context.
+            kubeconfig::Error::Invalid(mut findings)
+                if findings.len() == 1 && !findings.iter().any(|text| text.starts_with("context was not found")) =>
+            {
+                Self::new(findings.pop().unwrap_or_default())
+            }
             kubeconfig::Error::Invalid(findings) => Self::configuration(findings),
-            other => Self::new(other.to_string()),
+            kubeconfig::Error::Fact(text) => Self::new(text),
         }
     }
 }

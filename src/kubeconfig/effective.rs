@@ -80,6 +80,8 @@ pub struct ClusterAccess {
     pub impersonation: Option<Impersonation>,
 }
 
+/// Where a server is looked for when nothing says otherwise.
+const DEFAULT_SERVER: &str = "http://localhost:8080";
 const SERVICE_ACCOUNT: &str = "/var/run/secrets/kubernetes.io/serviceaccount";
 
 fn data(text: &str, what: &str) -> Result<Vec<u8>, Error> {
@@ -167,9 +169,12 @@ impl Overrides {
         let (name, required) = self.cluster_name(config);
         let mut cluster = match config.clusters.get(&name) {
             Some(cluster) => cluster.clone(),
-            None if required => return Err(Error::Fact(format!("no server found for cluster \"{name}\""))),
+            None if required => return Err(Error::Fact(format!("cluster \"{name}\" does not exist"))),
             None => Cluster::default(),
         };
+        if cluster.server.is_empty() {
+            DEFAULT_SERVER.clone_into(&mut cluster.server);
+        }
         let over = &self.cluster;
         overlay!(cluster, over, server, tls_server_name, proxy_url, disable_compression);
         if over.insecure_skip_tls_verify || !over.certificate_authority.is_empty() {
@@ -186,7 +191,7 @@ impl Overrides {
     /// Checks that the chosen parts fit together, finding as much as can be found.
     ///
     /// # Errors
-    /// [`Error::Empty`] when nothing is configured, else [`Error::Invalid`].
+    /// [`Error::Invalid`].
     pub fn confirm_usable(&self, config: &Config) -> Result<(), Error> {
         let mut findings = Vec::new();
         let (context, _) = self.context_name(config);
@@ -196,16 +201,7 @@ impl Overrides {
         let (user, _) = self.user_name(config);
         check_user(&user, &self.merged_user(config).unwrap_or_default(), &mut findings);
         let (name, _) = self.cluster_name(config);
-        let cluster = self.merged_cluster(config).unwrap_or_default();
-        if (Cluster { origin: None, ..cluster.clone() }) == Cluster::default() {
-            // With nothing else wrong, there is no configuration at all.
-            if findings.is_empty() {
-                return Err(Error::Empty);
-            }
-            findings.push("cluster has no server defined".into());
-        } else {
-            check_cluster(&name, &cluster, &mut findings);
-        }
+        check_cluster(&name, &self.merged_cluster(config).unwrap_or_default(), &mut findings);
         if findings.is_empty() { Ok(()) } else { Err(Error::Invalid(findings)) }
     }
 
@@ -217,10 +213,7 @@ impl Overrides {
         if let Some(namespace) = self.namespace.as_ref().filter(|name| !name.is_empty()) {
             return Ok((namespace.clone(), true));
         }
-        match self.confirm_usable(config) {
-            Err(Error::Empty) | Ok(()) => {}
-            Err(error) => return Err(error),
-        }
+        self.confirm_usable(config)?;
         let namespace = self.merged_context(config)?.namespace;
         if namespace.is_empty() {
             return Ok((in_cluster_namespace().unwrap_or_else(|| "default".into()), false));
@@ -235,30 +228,28 @@ impl Overrides {
     pub fn access(&self, config: &Config, env: &dyn Fn(&str) -> Option<String>) -> Result<ClusterAccess, Error> {
         let user = self.merged_user(config)?;
         self.merged_context(config)?;
-        let cluster = self.merged_cluster(config)?;
-        match self.confirm_usable(config) {
-            Err(Error::Empty) => {
-                if let Some(access) = self.in_cluster(env)? {
-                    return Ok(access);
-                }
-            }
-            usable => usable?,
-        }
-        let server = if cluster.server.is_empty() {
-            env("KUBERNETES_MASTER")
-                .filter(|server| !server.is_empty())
-                .unwrap_or_else(|| "http://localhost:8080".into())
-        } else {
-            cluster.server.clone()
+        let mut cluster = match self.merged_cluster(config) {
+            // The finding that names the server says more than the missing entry.
+            Err(_) => return self.confirm_usable(config).map(|()| ClusterAccess::default()),
+            Ok(cluster) => cluster,
         };
+        self.confirm_usable(config)?;
+        if cluster.server == DEFAULT_SERVER && config.is_empty() {
+            if let Some(access) = self.in_cluster(env)? {
+                return Ok(access);
+            }
+            if let Some(server) = env("KUBERNETES_MASTER").filter(|server| !server.is_empty()) {
+                cluster.server = server;
+            }
+        }
         let mut access = ClusterAccess {
-            server: with_scheme(&server, &cluster, &user),
+            server: with_scheme(&cluster.server, &cluster, &user),
             insecure: cluster.insecure_skip_tls_verify,
             tls_server_name: cluster.tls_server_name.clone(),
             proxy: cluster.proxy_url.clone(),
             disable_compression: cluster.disable_compression,
             timeout: parse_timeout(&self.timeout)?,
-            impersonation: impersonation(&user)?,
+            impersonation: impersonation(&user),
             ..ClusterAccess::default()
         };
         // Credentials never travel in the clear.
@@ -287,7 +278,7 @@ impl Overrides {
                 token_file: Some(token_file),
                 ..Credentials::default()
             },
-            impersonation: impersonation(&self.user)?,
+            impersonation: impersonation(&self.user),
             ..ClusterAccess::default()
         }))
     }
@@ -342,21 +333,13 @@ fn parse_timeout(text: &str) -> Result<Option<Duration>, Error> {
     Duration::try_from_secs_f64(number * unit).map(Some).map_err(|_| refused())
 }
 
-fn impersonation(user: &AuthInfo) -> Result<Option<Impersonation>, Error> {
-    let more =
-        !user.impersonate_uid.is_empty() || !user.impersonate_groups.is_empty() || !user.impersonate_extra.is_empty();
-    if user.impersonate.is_empty() {
-        if more {
-            return Err(Error::Fact("requesting uid, groups or user-extra without impersonating a user".to_owned()));
-        }
-        return Ok(None);
-    }
-    Ok(Some(Impersonation {
+fn impersonation(user: &AuthInfo) -> Option<Impersonation> {
+    (!user.impersonate.is_empty()).then(|| Impersonation {
         user: user.impersonate.clone(),
         uid: user.impersonate_uid.clone(),
         groups: user.impersonate_groups.clone(),
         extra: user.impersonate_extra.clone(),
-    }))
+    })
 }
 
 fn pem(in_line: &str, file: &str) -> Result<Option<Vec<u8>>, Error> {
@@ -451,6 +434,11 @@ fn check_user(name: &str, user: &AuthInfo, findings: &mut Vec<String>) {
             "Never" | "IfAvailable" | "Always" => {}
             other => findings.push(format!("invalid interactiveMode for {name}: \"{other}\"")),
         }
+    }
+    let more =
+        !user.impersonate_uid.is_empty() || !user.impersonate_groups.is_empty() || !user.impersonate_extra.is_empty();
+    if more && user.impersonate.is_empty() {
+        findings.push(format!("requesting uid, groups or user-extra for {name} without impersonating a user"));
     }
     if methods.len() > 1 {
         findings.push(format!(

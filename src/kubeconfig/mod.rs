@@ -25,9 +25,6 @@ pub enum Error {
     /// The configuration contradicts itself or names what is not there: one text per finding.
     #[error("invalid configuration: {}", .0.join(", "))]
     Invalid(Vec<String>),
-    /// There is no configuration at all.
-    #[error("no configuration has been provided, try setting KUBERNETES_MASTER environment variable")]
-    Empty,
 }
 
 /// The system's words for a failed call on a file, as Go prints them: `open FILE: no such file or directory`.
