@@ -2,12 +2,16 @@
 
 use std::cell::{Cell, OnceCell};
 use std::fmt::Display;
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use super::args::GlobalArgs;
 use super::error::{Error, Result};
 use super::streams::{Env, Streams};
+use crate::client::{Answer, Cache, Client, HttpTransport, Request, SharedTransport, TransportError, Verbose};
 use crate::kubeconfig::{self, AuthInfo, Cluster, ClusterAccess, Config, Overrides, Sources};
+use crate::object::Value;
+use crate::resource::{FileOptions, Mapper, Plan, Selection};
 
 /// The name the program goes by.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -45,6 +49,8 @@ pub struct Context {
     /// The flags of every verb.
     pub globals: GlobalArgs,
     config: OnceCell<Config>,
+    client: OnceCell<Arc<Client>>,
+    mapper: OnceCell<Mapper>,
     warnings: Cell<usize>,
 }
 
@@ -59,12 +65,15 @@ impl Context {
             env,
             globals: GlobalArgs::default(),
             config: OnceCell::new(),
+            client: OnceCell::new(),
+            mapper: OnceCell::new(),
             warnings: Cell::new(0),
         }
     }
 
     /// Writes to standard output as it is.
     pub fn out(&self, text: &str) -> Result<()> {
+        self.tell_warnings()?;
         Ok(self.streams.write_out(text.as_bytes())?)
     }
 
@@ -75,6 +84,7 @@ impl Context {
 
     /// Writes to standard error as it is.
     pub fn err(&self, text: &str) -> Result<()> {
+        self.tell_warnings()?;
         Ok(self.streams.write_err(text.as_bytes())?)
     }
 
@@ -83,10 +93,20 @@ impl Context {
         self.err(&format!("{text}\n"))
     }
 
-    /// Writes a warning of the server's, and counts it.
-    pub fn warning(&self, text: impl Display) -> Result<()> {
-        self.warnings.set(self.warnings.get() + 1);
-        self.err_line(format!("Warning: {text}"))
+    /// Writes the server's warnings that came since the last line, and counts them.
+    pub fn tell_warnings(&self) -> Result<()> {
+        let Some(client) = self.client.get() else { return Ok(()) };
+        for text in client.take_warnings() {
+            self.warnings.set(self.warnings.get() + 1);
+            self.streams.write_err(format!("Warning: {text}\n").as_bytes())?;
+        }
+        Ok(())
+    }
+
+    /// Writes a line of the kind that kubectl's log writes: level, date and time, process, source.
+    pub fn log(&self, level: char, source: &str, text: &str) -> Result<()> {
+        let now = chrono::Local::now().format("%m%d %H:%M:%S%.6f");
+        self.err_line(format!("{level}{now} {:>7} {source}] {text}", std::process::id()))
     }
 
     /// Fails under `--warnings-as-errors` when the server has warned.
@@ -173,6 +193,124 @@ impl Context {
     pub fn access(&self) -> Result<ClusterAccess> {
         let env = |name: &str| self.env.get(name).map(str::to_owned);
         Ok(self.overrides()?.access(self.config()?, &env)?)
+    }
+
+    /// Whether an embedded cluster is asked for, and which.
+    pub fn embedded(&self) -> Option<&str> {
+        self.globals.embedded.as_deref().or_else(|| self.env.non_empty("KNARR_EMBEDDED"))
+    }
+
+    /// The way to the server, and the URL that messages name.
+    fn connect(&self) -> Result<(SharedTransport, String)> {
+        let access = self.access()?;
+        let server = access.server.clone();
+        let agent = format!("{}/v1.36 (knarr {})", self.program.name, env!("CARGO_PKG_VERSION"));
+        let transport = HttpTransport::new(access, &agent).map_err(|error| match error {
+            TransportError::Credentials(why) => Error::new(why),
+            other => Error::new(other.to_string()),
+        })?;
+        Ok((Arc::new(transport), server))
+    }
+
+    /// The client for the chosen server.
+    pub fn client(&self) -> Result<&Arc<Client>> {
+        if let Some(client) = self.client.get() {
+            return Ok(client);
+        }
+        let (mut transport, server) = self.connect()?;
+        if self.globals.verbosity >= 6 {
+            let sink = Arc::new(|line: &str| {
+                use std::io::Write;
+                writeln!(std::io::stderr(), "{line}").ok();
+            });
+            transport = Arc::new(Verbose::new(transport, server.clone(), self.globals.verbosity, sink));
+        }
+        Ok(self.client.get_or_init(|| Arc::new(Client::new(transport, server))))
+    }
+
+    /// The folder of caches.
+    pub fn cache_folder(&self) -> Option<PathBuf> {
+        let flag = self.globals.cache_dir.as_ref().map(PathBuf::from);
+        let variable = || self.env.non_empty("KUBECACHEDIR").map(PathBuf::from);
+        flag.or_else(variable).or_else(|| self.env.home().map(|home| home.join(".kube").join("cache")))
+    }
+
+    /// Finds kinds.
+    pub fn mapper(&self) -> Result<&Mapper> {
+        if let Some(mapper) = self.mapper.get() {
+            return Ok(mapper);
+        }
+        let client = Arc::clone(self.client()?);
+        let cache = self.cache_folder().filter(|_| self.embedded().is_none());
+        let cache = cache.map(|folder| Cache::new(&folder, client.server()));
+        Ok(self.mapper.get_or_init(|| Mapper::new(client, cache)))
+    }
+
+    /// Sends a request and reads the whole answer.
+    pub async fn call(&self, request: Request) -> Result<Answer> {
+        Ok(self.client()?.call(request).await?)
+    }
+
+    /// Sends a request and reads a JSON answer.
+    pub async fn json(&self, request: Request) -> Result<Value> {
+        Ok(self.client()?.json(request).await?)
+    }
+
+    /// A selection in the namespace of the command; objects of files must be in it when a flag chose it.
+    pub fn selection(&self, args: Vec<String>, files: FileOptions) -> Result<Selection> {
+        let (namespace, explicit) = self.namespace()?;
+        let program = self.program.name.clone();
+        Ok(Selection { args, files, namespace, enforce_namespace: explicit, program, ..Selection::default() })
+    }
+
+    /// What a selection amounts to.
+    pub async fn plan(&self, selection: &Selection) -> Result<Plan> {
+        selection.plan(self.mapper()?, &|| self.streams.read_all()).await.map_err(|error| self.explain(error))
+    }
+
+    /// A failure of the resource layer; where nobody answered, kubectl logs each look-up before its error.
+    pub fn explain(&self, error: crate::resource::Error) -> Error {
+        use crate::resource;
+        match error {
+            resource::Error::Discovery { source, lookups } => {
+                let error = Error::from(source);
+                if self.program.exact && error.is_request() {
+                    let cause = format!("couldn't get current server API group list: {}", error.text());
+                    let line = format!("\"Unhandled Error\" err={}", crate::object::field::quote(&cause));
+                    for _ in 0..lookups {
+                        self.log('E', "memcache.go:265", &line).ok();
+                    }
+                }
+                error
+            }
+            resource::Error::Many(errors) => {
+                let errors = errors.into_iter().map(|error| self.explain(error)).collect();
+                Error::many(errors).err().unwrap_or_else(|| Error::silent(1))
+            }
+            resource::Error::Fact(text) => Error::new(text),
+            resource::Error::Client(error) => error.into(),
+        }
+    }
+}
+
+impl From<crate::client::Error> for Error {
+    fn from(error: crate::client::Error) -> Self {
+        use crate::client;
+        match error {
+            client::Error::Status(status) => Self::status(*status),
+            client::Error::Transport { method, url, source } => {
+                let cause = match source {
+                    TransportError::Connect { source, .. } => source.to_string(),
+                    TransportError::Timeout { .. } => {
+                        "net/http: request canceled (Client.Timeout exceeded while awaiting headers)".into()
+                    }
+                    TransportError::Credentials(why) => format!("getting credentials: {why}"),
+                    TransportError::Broken(source) => source.to_string(),
+                };
+                Self::request(method, url, cause)
+            }
+            client::Error::Decode(text) | client::Error::Request(text) => Self::new(text),
+        }
     }
 }
 

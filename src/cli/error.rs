@@ -160,6 +160,11 @@ impl Error {
         }
     }
 
+    /// Whether a request got no answer.
+    pub fn is_request(&self) -> bool {
+        matches!(self.kind, Kind::Request { .. })
+    }
+
     /// Whether the server answered `reason`, such as `NotFound`.
     pub fn is_reason(&self, reason: &str) -> bool {
         self.as_status().is_some_and(|status| status.reason == reason)

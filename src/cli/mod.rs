@@ -42,8 +42,12 @@ pub fn run(args: Vec<OsString>, streams: Streams, env: Env) -> u8 {
     let words: Vec<String> = args.collect();
     let mut cx = Context::new(program, streams, env);
     let outcome = dispatch(&mut cx, &words);
-    let outcome = outcome.and_then(|()| Ok(cx.streams.flush()?)).and_then(|()| cx.warnings_as_errors());
+    let outcome = outcome
+        .and_then(|()| cx.tell_warnings())
+        .and_then(|()| Ok(cx.streams.flush()?))
+        .and_then(|()| cx.warnings_as_errors());
     let Err(error) = outcome else { return 0 };
+    cx.tell_warnings().ok();
     let mut text = error.render();
     if !cx.program.exact {
         text.extend(error.hints().iter().map(|hint| format!("hint: {hint}\n")));

@@ -154,6 +154,24 @@ impl Transport for HttpTransport {
     }
 }
 
+/// Fetches any URL without credentials; gives status and body.
+///
+/// # Errors
+/// The network's failure, as Go's client tells it.
+pub async fn fetch_url(url: &str) -> Result<(http::StatusCode, Bytes), String> {
+    let access = ClusterAccess::default();
+    let host = url.split_once("://").map_or("", |(_, rest)| rest).split('/').next().unwrap_or_default().to_owned();
+    let mut builder = reqwest::Client::builder();
+    if url.starts_with("https://") {
+        builder = builder.tls_backend_preconfigured(tls::config(&access, None)?);
+    }
+    let told = |error: &reqwest::Error| format!("Get \"{url}\": {}", go_words(error, &host));
+    let client = builder.build().map_err(|error| told(&error))?;
+    let answer = client.get(url).send().await.map_err(|error| told(&error))?;
+    let status = answer.status();
+    Ok((status, answer.bytes().await.map_err(|error| told(&error))?))
+}
+
 fn is_loopback(host: &str) -> bool {
     let name = host.rsplit_once(':').map_or(host, |(name, _)| name);
     name == "localhost" || name.starts_with("127.") || name == "[::1]"

@@ -17,9 +17,10 @@ use bytes::{Bytes, BytesMut};
 use futures_util::StreamExt;
 use serde_json::Value;
 
+pub use crate::kubeconfig::path_error;
 pub use discovery::{Cache, discover};
 pub use error::Error;
-pub use http::HttpTransport;
+pub use http::{HttpTransport, fetch_url};
 pub use mapper::{category, for_kind, resource, split_argument};
 pub use request::{ListOptions, Request, collection_path, object_path};
 pub use transport::{Body, SharedTransport, Transport, TransportError};

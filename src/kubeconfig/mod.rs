@@ -28,7 +28,7 @@ pub enum Error {
 }
 
 /// The system's words for a failed call on a file, as Go prints them: `open FILE: no such file or directory`.
-pub(crate) fn path_error(call: &str, path: &std::path::Path, error: &std::io::Error) -> String {
+pub fn path_error(call: &str, path: &std::path::Path, error: &std::io::Error) -> String {
     let text = error.to_string();
     let text = text.split(" (os error").next().unwrap_or_default();
     let mut letters = text.chars();
