@@ -265,7 +265,7 @@ fn is_text(typed: &Resolved<'_>) -> bool {
 }
 
 /// The text of a key, or Go's name of a type that cannot be one.
-fn key_text<'r>(typed: &'r Resolved<'_>) -> std::result::Result<Cow<'r, str>, &'static str> {
+pub(super) fn key_text<'r>(typed: &'r Resolved<'_>) -> std::result::Result<Cow<'r, str>, &'static str> {
     Ok(match typed {
         Resolved::Null => return Err("%!s(<nil>)"),
         Resolved::Uint(_) => return Err("uint64"),

@@ -323,7 +323,7 @@ fn choose_style(text: &str, place: Place) -> Style {
 }
 
 /// YAML 1.1 numbers to the base of 60, like `1:30`: no number here, but quoted for other readers.
-fn is_base_60(text: &str) -> bool {
+pub(super) fn is_base_60(text: &str) -> bool {
     let text = text.strip_prefix(['-', '+']).unwrap_or(text);
     let (text, fraction) = text.split_once('.').unwrap_or((text, ""));
     let digits = |part: &str| part.bytes().all(|byte| byte.is_ascii_digit() || byte == b'_');

@@ -5,19 +5,26 @@ mod emitter;
 mod error;
 mod go_text;
 mod input;
+mod json;
+mod kyaml;
 mod parser;
+mod positions;
 mod scalar;
 mod scalars;
 mod scanner;
+mod stream;
 mod tags;
 mod tree;
 
 pub use error::{DuplicateKey, Error, Position};
+pub use positions::{Children, Located};
+pub use stream::{Document, Documents, Format, Piece, Pieces, StreamError, documents, split};
 
-use crate::object::{Value, json};
+use crate::object::Value;
 
-/// Above this height, a document is handled on a thread of its own with enough stack.
-const DEEP: usize = 200;
+/// The most levels of a value. A text conversion of a deeper document, up to the reference's 10000 levels, is done on
+/// a thread of its own with enough stack; a [`Value`] of such depth could not even be freed on a usual one.
+const DEEP: usize = 400;
 
 /// Converts the first document of a YAML text (JSON is YAML) to compact JSON, as `sigs.k8s.io/yaml` does.
 ///
@@ -32,7 +39,7 @@ pub fn yaml_to_json(text: impl AsRef<[u8]>, strict: bool) -> Result<String, Erro
         let height = tree.root.map_or(0, |root| tree.nodes[root].height);
         with_stack(height, || {
             let decoded = decode::decode(tree, strict)?;
-            let text = json::to_compact(&decoded.value);
+            let text = crate::object::json::to_compact(&decoded.value);
             // Go escapes what stands for bytes that are no UTF-8.
             Ok(if decoded.mended { text.replace('\u{fffd}', "\\ufffd") } else { text })
         })
@@ -68,6 +75,22 @@ pub fn json_to_yaml(text: impl AsRef<[u8]>) -> Result<String, Error> {
 /// Writes an object as `kubectl -o yaml` does, with a newline at its end.
 pub fn to_yaml(value: &Value) -> String {
     emitter::emit(value, emitter::float_through_json)
+}
+
+/// Writes an object as `kubectl -o kyaml` does: a `---` line, then the object in braces, with a newline at its end.
+pub fn to_kyaml(value: &Value) -> String {
+    kyaml::emit(value)
+}
+
+/// Reads a text that is one JSON value, as Go's `json.Unmarshal` does for unstructured objects: numbers written as
+/// whole are `i64` or `u64`, others `f64`; a key given twice keeps its last value.
+///
+/// # Errors
+///
+/// [`Error::Json`], with Go's text (`invalid character '}' looking for beginning of value`); also for values with too
+/// many levels.
+pub fn json_to_value(text: impl AsRef<[u8]>) -> Result<Value, Error> {
+    json::read(text.as_ref(), DEEP)
 }
 
 /// Runs `work` where `height` levels of recursion fit on the stack.

@@ -7,7 +7,7 @@ use super::{Set, same};
 
 /// The engine's sets.
 pub const SETS: &[Set] = &[
-    Set { name: "yaml_to_json", at_least: 75.0, known: &[], check: yaml_to_json },
+    Set { name: "yaml_to_json", at_least: 100.0, known: &[], check: yaml_to_json },
     Set { name: "json_to_yaml", at_least: 100.0, known: &[], check: json_to_yaml },
 ];
 
@@ -35,11 +35,37 @@ fn wanted(case: &Value) -> String {
     }
 }
 
+fn lossy(text: &[u8]) -> String {
+    String::from_utf8_lossy(text).into_owned()
+}
+
+/// All texts, then the error if one ends them.
+fn outcomes<E: ToString>(results: impl Iterator<Item = Result<String, E>>) -> Vec<String> {
+    results.map(outcome).collect()
+}
+
+fn wanted_list(case: &Value) -> Vec<String> {
+    let texts = case["want"].as_array().or(case["documents_before_error"].as_array());
+    let mut list: Vec<String> =
+        texts.into_iter().flatten().map(|text| format!("ok: {}", text.as_str().unwrap_or_default())).collect();
+    list.extend(case["error"].as_str().map(|error| format!("error: {error}")));
+    list
+}
+
 fn yaml_to_json(case: &Value) -> Result<(), String> {
     let input = input(case);
     match case["func"].as_str() {
         Some("YAMLToJSON") => same(&outcome(manifest::yaml_to_json(input, false)), &wanted(case)),
         Some("YAMLToJSONStrict") => same(&outcome(manifest::yaml_to_json(input, true)), &wanted(case)),
+        Some("stream") => {
+            let read =
+                manifest::documents(&input).map(|document| document.map(|document| document.json().into_owned()));
+            same(&outcomes(read), &wanted_list(case))
+        }
+        Some("split") => {
+            let pieces = manifest::split(&input).map(|piece| piece.map(|piece| lossy(&piece.text)));
+            same(&outcomes(pieces), &wanted_list(case))
+        }
         other => Err(format!("unknown function {other:?}")),
     }
 }
