@@ -110,3 +110,6 @@ fn with_stack<T: Send>(height: usize, work: impl FnOnce() -> Result<T, Error> + 
         }
     })
 }
+
+#[cfg(test)]
+mod tests;

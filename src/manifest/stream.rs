@@ -99,7 +99,7 @@ pub struct StreamError {
     /// Place of the document among those of the text, from 0.
     pub index: usize,
     /// What is wrong; its places are counted in the document.
-    pub cause: Error,
+    pub cause: Box<Error>,
     start: Position,
 }
 
@@ -206,7 +206,7 @@ enum Reader<'a> {
     /// YAML; if it was taken for JSON first, the reason why it is not, which then is the error to report.
     Yaml {
         pieces: Pieces<'a>,
-        first_fault: Option<Box<StreamError>>,
+        first_fault: Option<StreamError>,
     },
     Ended,
 }
@@ -231,18 +231,18 @@ impl Iterator for Documents<'_> {
                 Ok(None) => {}
                 Err(error) => {
                     self.reader = Reader::Ended;
-                    return Some(Err(*error));
+                    return Some(Err(error));
                 }
             }
         }
     }
 }
 
-type Next = Result<Option<Document>, Box<StreamError>>;
+type Next = Result<Option<Document>, StreamError>;
 
 impl<'a> Documents<'a> {
-    fn error(&self, text: String, cause: Error, start: Position) -> Box<StreamError> {
-        Box::new(StreamError { text, index: self.index, cause, start })
+    fn error(&self, text: String, cause: Error, start: Position) -> StreamError {
+        StreamError { text, index: self.index, cause: Box::new(cause), start }
     }
 
     fn next_json(&mut self, at: usize, read: usize) -> Next {
@@ -299,7 +299,7 @@ impl<'a> Documents<'a> {
         Err(first_fault.unwrap_or(fault))
     }
 
-    fn read_yaml(&self, piece: Piece<'_>) -> Result<Document, Box<StreamError>> {
+    fn read_yaml(&self, piece: Piece<'_>) -> Result<Document, StreamError> {
         let start = Position { line: piece.first_line, column: 1 };
         match super::yaml_to_value(&piece.text, false) {
             Ok(value) => {

@@ -1,1 +1,3 @@
 //! Helpers for tests: scripted transport, fixed clock, test cluster.
+
+pub mod fuzz;

@@ -1,0 +1,4 @@
+//! Reading manifests.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| knarr::testing::fuzz::fuzz_yaml(bytes));
