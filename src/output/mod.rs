@@ -1,1 +1,5 @@
 //! Printers: tables, YAML, JSON, KYAML, names, JSONPath, Go templates, custom columns.
+
+pub mod gofmt;
+pub mod table;
+pub mod tabwriter;

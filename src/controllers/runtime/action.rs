@@ -72,6 +72,18 @@ pub enum Action {
         /// `DeleteOptions`: preconditions, propagation policy, grace period.
         options: Value,
     },
+    /// Goes on only if there is no object of that name with that uid on the server: the cache may not have seen it yet.
+    /// Otherwise the turn ends here, and well.
+    RequireAbsent {
+        /// The resource.
+        resource: Resource,
+        /// Namespace, empty for cluster-scoped objects.
+        namespace: String,
+        /// Name.
+        name: String,
+        /// The uid that must not be found.
+        uid: String,
+    },
     /// Posts to a subresource, such as a pod's `binding`.
     Post {
         /// The resource.

@@ -72,16 +72,20 @@ struct Table {
     gone: HashMap<Key, u64>,
     /// Keys by the uid of an owner.
     by_owner: HashMap<String, HashSet<Key>>,
+    /// Keys by their own uid.
+    by_uid: HashMap<String, Key>,
 }
 
 impl Table {
     fn index(&mut self, key: &Key, object: &Value) {
+        self.by_uid.insert(meta::uid(object).to_owned(), key.clone());
         for owner in meta::owner_references(object) {
             self.by_owner.entry(meta::str_at(owner, &["uid"]).to_owned()).or_default().insert(key.clone());
         }
     }
 
     fn unindex(&mut self, key: &Key, object: &Value) {
+        self.by_uid.remove(meta::uid(object));
         for owner in meta::owner_references(object) {
             let uid = meta::str_at(owner, &["uid"]);
             if let Some(keys) = self.by_owner.get_mut(uid) {
@@ -129,6 +133,15 @@ impl Cache {
                 of_namespace.map(|(_, entry)| entry.object.clone()).collect()
             }
         }
+    }
+
+    /// The object with that uid, of whatever resource.
+    pub fn find(&self, uid: &str) -> Option<(Resource, Arc<Value>)> {
+        let tables = self.read();
+        let mut found = tables.iter().filter_map(|(resource, table)| {
+            Some((resource.clone(), table.objects.get(table.by_uid.get(uid)?)?.object.clone()))
+        });
+        found.next()
     }
 
     /// The objects of a resource that name `uid` among their owners.

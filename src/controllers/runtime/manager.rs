@@ -7,13 +7,13 @@ use std::time::Duration;
 use chrono::Utc;
 use futures_util::{StreamExt, stream};
 use http::Method;
-use tokio::sync::oneshot;
+use tokio::sync::{Notify, oneshot};
 use tokio::task::{AbortHandle, JoinSet};
 
 use super::api::{Api, ApiError, path};
 use super::cache::revision;
 use super::events::{Event, Recorder};
-use super::informer::{Informer, Notify};
+use super::informer::{Informer, Notify as Notifier};
 use super::queue::Queue;
 use super::{Action, Cache, Change, Controller, Key, Resource, Watch, World};
 use crate::client::transport::SharedTransport;
@@ -36,6 +36,26 @@ pub struct Manager {
     runners: Arc<Vec<Runner>>,
     resources: Vec<Resource>,
     informers: Mutex<HashMap<Resource, AbortHandle>>,
+    definitions_changed: Arc<Notify>,
+}
+
+fn definitions() -> Resource {
+    Resource::new("apiextensions.k8s.io", "v1", "customresourcedefinitions")
+}
+
+/// The resource that a definition serves in its storage version, once it is established.
+fn served_resource(definition: &Value) -> Option<Resource> {
+    let established = |c: &Value| meta::str_at(c, &["type"]) == "Established" && meta::str_at(c, &["status"]) == "True";
+    meta::list_at(definition, &["status", "conditions"]).iter().find(|c| established(c))?;
+    let versions = meta::list_at(definition, &["spec", "versions"]);
+    let served = |version: &&Value| meta::bool_at(version, &["served"]);
+    let stored = |version: &&Value| meta::bool_at(version, &["storage"]);
+    let version = versions.iter().filter(served).find(stored).or_else(|| versions.iter().find(served))?;
+    Some(Resource::new(
+        meta::str_at(definition, &["spec", "group"]),
+        meta::str_at(version, &["name"]),
+        meta::str_at(definition, &["spec", "names", "plural"]),
+    ))
 }
 
 /// One controller with its queue.
@@ -64,7 +84,14 @@ impl Manager {
         resources.extend(runners.iter().flat_map(|runner| &runner.watches).map(|watch| watch.resource.clone()));
         resources.sort();
         resources.dedup();
-        Self { transport, cache: Arc::default(), runners: Arc::new(runners), resources, informers: Mutex::default() }
+        Self {
+            transport,
+            cache: Arc::default(),
+            runners: Arc::new(runners),
+            resources,
+            informers: Mutex::default(),
+            definitions_changed: Arc::default(),
+        }
     }
 
     /// The cache that the controllers see.
@@ -90,11 +117,40 @@ impl Manager {
                 tasks.spawn(work(self.runners.clone(), at, self.cache.clone()));
             }
         }
-        while tasks.join_next().await.is_some() {}
+        loop {
+            self.definitions_changed.notified().await;
+            self.follow_definitions(&mut tasks);
+        }
     }
 
-    /// Begins to follow a resource that is served only now, such as one of a new custom resource definition.
-    pub fn follow(&self, resource: &Resource, tasks: &mut JoinSet<()>) -> oneshot::Receiver<()> {
+    /// Follows the resources of custom resource definitions, and forgets those that are served no more.
+    fn follow_definitions(&self, tasks: &mut JoinSet<()>) {
+        let served: Vec<Resource> =
+            self.cache.list(&definitions(), None).iter().filter_map(|d| served_resource(d)).collect();
+        for resource in &served {
+            let known = self.informers.lock().unwrap_or_else(PoisonError::into_inner).contains_key(resource);
+            if !known {
+                drop(self.follow(resource, tasks));
+            }
+        }
+        let mut informers = self.informers.lock().unwrap_or_else(PoisonError::into_inner);
+        let gone: Vec<Resource> = informers
+            .keys()
+            .filter(|resource| !self.resources.contains(resource) && !served.contains(resource))
+            .cloned()
+            .collect();
+        for resource in gone {
+            if let Some(informer) = informers.remove(&resource) {
+                informer.abort();
+            }
+            for old in self.cache.forget(&resource) {
+                notify(&self.runners, &self.cache, &resource, &Change { old: Some(&old), new: None });
+            }
+        }
+    }
+
+    /// Begins to follow a resource.
+    fn follow(&self, resource: &Resource, tasks: &mut JoinSet<()>) -> oneshot::Receiver<()> {
         let (tell, listed) = oneshot::channel();
         let informer = Informer {
             api: Api::new(self.transport.clone(), "kube-controller-manager"),
@@ -110,9 +166,15 @@ impl Manager {
         listed
     }
 
-    fn notifier(&self) -> Notify {
+    fn notifier(&self) -> Notifier {
         let (runners, cache) = (self.runners.clone(), self.cache.clone());
-        Arc::new(move |resource, old, new| notify(&runners, &cache, resource, &Change { old, new }))
+        let (changed, definitions) = (self.definitions_changed.clone(), definitions());
+        Arc::new(move |resource, old, new| {
+            if *resource == definitions {
+                changed.notify_one();
+            }
+            notify(&runners, &cache, resource, &Change { old, new });
+        })
     }
 
     /// Whether no controller has work now or within `horizon`.
@@ -129,7 +191,7 @@ fn notify(runners: &[Runner], cache: &Cache, resource: &Resource, change: &Chang
                 runner.queue.add(key);
             }
         }
-        for key in runner.controller.keys_of_any(resource, change) {
+        for key in runner.controller.keys_of_any(cache, resource, change) {
             runner.queue.add(key);
         }
     }
@@ -143,10 +205,28 @@ async fn work(runners: Arc<Vec<Runner>>, at: usize, cache: Arc<Cache>) {
         let turn = Turn { runners: &runners, runner, cache: &cache, key: &key };
         match turn.perform(actions).await {
             Ok(()) => runner.queue.succeeded(&key),
-            Err(_) => runner.queue.add_failed(key.clone()),
+            Err(failure) => {
+                let world = World { cache: &cache, now: Utc::now() };
+                let more = runner.controller.on_failure(&world, &key, &failure.action, &failure.error);
+                // Telling people is worth a try, no more.
+                let _ = turn.perform(more).await;
+                runner.queue.add_failed(key.clone());
+            }
         }
         runner.queue.done(&key);
     }
+}
+
+/// Whether the actions after one are still wanted.
+enum Next {
+    GoOn,
+    End,
+}
+
+/// An action that failed, and why.
+struct Failure {
+    action: Action,
+    error: ApiError,
 }
 
 /// The actions of one reconciliation under way.
@@ -159,18 +239,21 @@ struct Turn<'a> {
 
 impl Turn<'_> {
     /// Performs the actions in order, neighbouring creates side by side; ends at the first failure.
-    async fn perform(&self, actions: Vec<Action>) -> Result<(), ApiError> {
+    async fn perform(&self, actions: Vec<Action>) -> Result<(), Failure> {
         let mut actions = actions.into_iter().peekable();
         while let Some(action) = actions.next() {
             if !matches!(action, Action::Create { .. }) {
-                self.one(action).await?;
-                continue;
+                match self.attempt(action).await? {
+                    Next::GoOn => continue,
+                    Next::End => return Ok(()),
+                }
             }
             let mut creates = vec![action];
             while let Some(create) = actions.next_if(|next| matches!(next, Action::Create { .. })) {
                 creates.push(create);
             }
-            let mut running = stream::iter(creates.into_iter().map(|c| self.one(c))).buffer_unordered(PARALLEL_CREATES);
+            let running = creates.into_iter().map(|create| self.attempt(create));
+            let mut running = stream::iter(running).buffer_unordered(PARALLEL_CREATES);
             let mut failed = None;
             while let Some(done) = running.next().await {
                 failed = failed.or(done.err());
@@ -180,6 +263,18 @@ impl Turn<'_> {
             }
         }
         Ok(())
+    }
+
+    async fn attempt(&self, action: Action) -> Result<Next, Failure> {
+        if let Action::RequireAbsent { resource, namespace, name, uid } = &action {
+            let key = Key { namespace: namespace.clone(), name: name.clone() };
+            return match self.runner.api.get(resource, &key).await {
+                Ok(object) if meta::uid(&object) == uid => Ok(Next::End),
+                Err(error) if error.code() != 404 => Err(Failure { action, error }),
+                _ => Ok(Next::GoOn),
+            };
+        }
+        self.one(action.clone()).await.map(|()| Next::GoOn).map_err(|error| Failure { action, error })
     }
 
     async fn one(&self, action: Action) -> Result<(), ApiError> {
@@ -216,13 +311,15 @@ impl Turn<'_> {
                 }
             }
             Action::Event { regarding, type_, reason, message } => {
-                let component = self.runner.controller.component();
+                let component = self.runner.controller.event_source();
                 let event = Event { component, regarding: &regarding, type_, reason, message: &message };
                 let write = self.runner.recorder.record(&event, Utc::now());
                 // An event that cannot be written (the namespace is going away) must not hold up the work itself.
                 let _ = Box::pin(self.one(write)).await;
                 Ok(())
             }
+            // Decided in `attempt`.
+            Action::RequireAbsent { .. } => Ok(()),
             Action::RequeueAfter(delay) => {
                 self.runner.queue.add_after(self.key.clone(), delay);
                 Ok(())

@@ -60,7 +60,7 @@ pub trait Controller: Send + Sync + 'static {
     fn watches(&self) -> Vec<Watch>;
 
     /// Whether changes of any resource concern it (garbage collection, namespaces); `keys_of_any` says which keys.
-    fn keys_of_any(&self, _resource: &Resource, _change: &Change<'_>) -> Vec<Key> {
+    fn keys_of_any(&self, _cache: &Cache, _resource: &Resource, _change: &Change<'_>) -> Vec<Key> {
         Vec::new()
     }
 
@@ -69,9 +69,20 @@ pub trait Controller: Send + Sync + 'static {
         2
     }
 
-    /// The client name under which it writes: field manager and event source.
+    /// The client name under which it writes, which becomes the field manager.
     fn component(&self) -> &'static str {
         "kube-controller-manager"
+    }
+
+    /// The source that its events name.
+    fn event_source(&self) -> &'static str {
+        self.component()
+    }
+
+    /// What else to do after an action failed, such as telling people by an event or a condition. The turn is tried
+    /// again in any case.
+    fn on_failure(&self, _world: &World<'_>, _key: &Key, _failed: &Action, _error: &ApiError) -> Vec<Action> {
+        Vec::new()
     }
 
     /// What to do for `key` now. Actions run in order; the first that fails ends the turn, which is tried again later.
