@@ -7,6 +7,7 @@ mod columns;
 mod manifest;
 mod object;
 mod patch;
+mod server_side_apply;
 
 use std::path::{Path, PathBuf};
 
@@ -25,7 +26,7 @@ pub struct Set {
 }
 
 /// All sets, from one slice per engine.
-const SETS: &[&[Set]] = &[columns::SETS, manifest::SETS, object::SETS, patch::SETS];
+const SETS: &[&[Set]] = &[columns::SETS, manifest::SETS, object::SETS, patch::SETS, server_side_apply::SETS];
 
 fn folder() -> PathBuf {
     match std::env::var_os("KNARR_VECTORS") {
