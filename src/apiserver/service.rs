@@ -1,10 +1,16 @@
 //! The seam of the API server: what calls it and what it gives back.
 
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use futures_util::Stream;
+
+use super::config::Config;
+use super::core::Core;
+use super::store::{Store, StoreError, WriteError};
+use super::tokens::{KeyError, TokenSigner};
 
 /// Who stands at the other end of a connection, as far as the transport knows.
 #[derive(Clone, Debug, Default)]
@@ -68,3 +74,69 @@ pub const MAX_REQUEST_BYTES: usize = 3 * 1024 * 1024;
 /// A request extension: the body was larger than [`MAX_REQUEST_BYTES`] and is not there.
 #[derive(Clone, Copy, Debug)]
 pub struct TooLarge;
+
+/// Why a server does not open.
+#[derive(Debug, thiserror::Error)]
+pub enum OpenError {
+    /// The store does not open.
+    #[error("the store of the API server does not open")]
+    Store(#[from] StoreError),
+    /// The first objects could not be written.
+    #[error("the API server's own objects could not be written")]
+    Bootstrap(#[source] WriteError),
+    /// The key of the service accounts is not usable.
+    #[error(transparent)]
+    Key(#[from] KeyError),
+    /// The audit log cannot be written.
+    #[error("the audit log {path} cannot be opened")]
+    AuditLog {
+        /// The file.
+        path: String,
+        /// What the system said.
+        #[source]
+        source: std::io::Error,
+    },
+}
+
+/// An API server. Clones are handles of the same one.
+#[derive(Clone)]
+pub struct Service {
+    core: Arc<Core>,
+}
+
+impl Service {
+    /// Opens the store and makes what a fresh server has; may block for some milliseconds.
+    ///
+    /// # Errors
+    ///
+    /// [`OpenError`].
+    pub fn open(config: Config) -> Result<Self, OpenError> {
+        let store = Store::open(&config.storage)?;
+        let tokens = TokenSigner::new(config.service_account_key.as_deref())?;
+        let core = Core::new(config, store, tokens);
+        super::bootstrap::restore_allocations(&core);
+        let writes = super::bootstrap::writes(&core, &core.registry.snapshot());
+        if !writes.is_empty() {
+            let failure = core.store.write_all_blocking(writes).into_iter().find_map(Result::err);
+            if let Some(error) = failure {
+                return Err(OpenError::Bootstrap(error));
+            }
+        }
+        Ok(Self { core })
+    }
+
+    /// What requests share, for the parts of a cluster that live in the same process.
+    pub fn core(&self) -> &Arc<Core> {
+        &self.core
+    }
+
+    /// Serves one request.
+    pub async fn call(&self, request: http::Request<Bytes>, peer: Peer) -> http::Response<Body> {
+        super::route::serve(&self.core, request, &peer).await
+    }
+
+    /// Waits for writes under way and closes the store; later writes fail. Blocks.
+    pub fn close(&self) {
+        self.core.store.close();
+    }
+}

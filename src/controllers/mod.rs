@@ -5,7 +5,6 @@
 
 pub mod accounts;
 pub mod deployment;
-pub mod endpoints;
 pub mod garbage;
 pub mod namespaces;
 pub mod pods;

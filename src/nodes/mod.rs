@@ -6,4 +6,3 @@
 pub mod kubelet;
 pub mod logs;
 pub mod register;
-pub mod scheduler;

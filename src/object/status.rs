@@ -70,12 +70,15 @@ pub struct Status {
     /// HTTP status code.
     #[serde(default)]
     pub code: u16,
+    /// `metadata.continue`: the token with which an expired list goes on.
+    #[serde(skip)]
+    pub continue_token: String,
 }
 
 impl Status {
     /// A failure with a code, a reason and a message.
     pub fn failure(code: u16, reason: &str, message: impl Into<String>) -> Self {
-        Self { status: "Failure".into(), message: message.into(), reason: reason.into(), details: None, code }
+        Self { status: "Failure".into(), message: message.into(), reason: reason.into(), code, ..Self::default() }
     }
 
     /// The same with details.
@@ -175,6 +178,9 @@ impl Status {
             "metadata": {},
             "status": self.status,
         });
+        if !self.continue_token.is_empty() {
+            value["metadata"]["continue"] = json!(self.continue_token);
+        }
         if !self.message.is_empty() {
             value["message"] = json!(self.message);
         }

@@ -1,5 +1,5 @@
 //! Integration tests: the pure engines against vectors, the layers, and the binary against embedded servers.
 
-mod fuzz;
+mod apiserver;
 mod layers;
 mod vectors;

@@ -1,0 +1,112 @@
+//! What all requests of one server share.
+
+use std::sync::Arc;
+use std::sync::atomic::AtomicUsize;
+
+use chrono::{DateTime, Utc};
+use ring::rand::{SecureRandom, SystemRandom};
+
+use crate::object::Status;
+
+use super::admission::Chain;
+use super::allocate::Allocators;
+use super::config::Config;
+use super::registry::Registry;
+use super::store::{Store, StoreError, WriteError};
+
+/// The shared parts of a server.
+pub struct Core {
+    /// Settings.
+    pub config: Config,
+    /// Objects.
+    pub store: Store,
+    /// Served resources.
+    pub registry: Registry,
+    /// Admission plugins.
+    pub admission: Chain,
+    /// Who is who, and who may do what.
+    pub auth: super::auth::Auth,
+    /// Service addresses and node ports in use.
+    pub allocators: Allocators,
+    /// Signs and verifies the tokens of service accounts.
+    pub tokens: super::tokens::TokenSigner,
+    /// Requests under way, not counting long ones.
+    pub in_flight: AtomicUsize,
+    random: SystemRandom,
+}
+
+impl Core {
+    /// Puts the parts together.
+    pub(super) fn new(config: Config, store: Store, tokens: super::tokens::TokenSigner) -> Arc<Self> {
+        Arc::new(Self {
+            auth: super::auth::Auth::new(&config),
+            allocators: Allocators::new(&config),
+            admission: super::admission::default_chain(),
+            registry: Registry::new(),
+            in_flight: AtomicUsize::new(0),
+            random: SystemRandom::new(),
+            tokens,
+            config,
+            store,
+        })
+    }
+
+    /// The present time.
+    pub fn now(&self) -> DateTime<Utc> {
+        Utc::now()
+    }
+
+    /// Random bytes; zeros if the system has none, which it always has.
+    pub fn random_bytes<const N: usize>(&self) -> [u8; N] {
+        let mut bytes = [0; N];
+        if self.random.fill(&mut bytes).is_err() {
+            bytes = [0; N];
+        }
+        bytes
+    }
+
+    /// A new random uid (RFC 4122, version 4).
+    pub fn new_uid(&self) -> String {
+        let mut b = self.random_bytes::<16>();
+        b[6] = (b[6] & 0x0f) | 0x40;
+        b[8] = (b[8] & 0x3f) | 0x80;
+        let hex = |part: &[u8]| part.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
+        format!("{}-{}-{}-{}-{}", hex(&b[..4]), hex(&b[4..6]), hex(&b[6..8]), hex(&b[8..10]), hex(&b[10..]))
+    }
+
+    /// The five characters that are put behind `generateName`.
+    pub fn name_suffix(&self) -> String {
+        const ALPHABET: &[u8; 27] = b"bcdfghjklmnpqrstvwxz2456789";
+        self.random_bytes::<5>().iter().map(|byte| char::from(ALPHABET[usize::from(*byte) % ALPHABET.len()])).collect()
+    }
+}
+
+/// A time as the API writes it: seconds, UTC.
+pub fn timestamp(time: DateTime<Utc>) -> String {
+    time.format("%Y-%m-%dT%H:%M:%SZ").to_string()
+}
+
+/// A failure of the store as an answer.
+pub fn store_failure(error: &StoreError) -> Status {
+    match error {
+        StoreError::Compacted(_) => {
+            Status::failure(410, "Expired", "The resourceVersion for the provided list is too old.")
+        }
+        other => Status::internal(describe(other)),
+    }
+}
+
+/// A write's failure as an answer, for callers that cannot have provoked a conflict.
+pub fn write_failure(error: &WriteError) -> Status {
+    match error {
+        WriteError::Conflict(_) => Status::internal("the object was changed by another request"),
+        WriteError::Store(error) => store_failure(error),
+    }
+}
+
+fn describe(error: &dyn std::error::Error) -> String {
+    match error.source() {
+        Some(source) => format!("{error}: {}", describe(source)),
+        None => error.to_string(),
+    }
+}

@@ -1,0 +1,170 @@
+//! Bodies: from bytes to an object in normal form, with the errors of the reference server.
+
+use bytes::Bytes;
+
+use crate::kinds::decode::{self as kinds_decode};
+use crate::object::{GroupVersion, GroupVersionKind, Status, Value, field, meta};
+
+use super::negotiate::Encoding;
+use super::registry::Resource;
+
+/// An object that was read, in its resource's own form.
+#[derive(Clone, Debug, Default)]
+pub struct Decoded {
+    /// The object, not defaulted.
+    pub object: Value,
+    /// What strict decoding objects to: `unknown field "spec.foo"`.
+    pub strict: Vec<String>,
+}
+
+/// A body that was parsed, before it is held against a type.
+pub struct Parsed {
+    /// Any JSON value.
+    pub value: Value,
+    /// Duplicate fields.
+    pub strict: Vec<String>,
+}
+
+/// The refusal of a body whose kind is not known (`transformDecodeError` without a kind).
+pub fn unrecognized(kind: &str, why: &str, body: &[u8]) -> Status {
+    Status::bad_request(format!(
+        "the object provided is unrecognized (must be of type {kind}): {why} ({})",
+        summary(body)
+    ))
+}
+
+/// The refusal of a body whose kind is known.
+pub fn refused(sent: &GroupVersionKind, expected: &str, why: &str) -> Status {
+    Status::bad_request(format!(
+        "{} in version {} cannot be handled as a {expected}: {why}",
+        sent.kind,
+        field::quote(&sent.version)
+    ))
+}
+
+/// The beginning of a body as messages show it.
+fn summary(body: &[u8]) -> String {
+    const MAX: usize = 30;
+    let cut = &body[..body.len().min(MAX)];
+    let more = if body.len() > MAX { " ..." } else { "" };
+    match body.first() {
+        None => "<empty>".to_owned(),
+        Some(b'{') => format!("{}{more}", String::from_utf8_lossy(cut)),
+        Some(_) => format!("{}{more}", cut.iter().map(|byte| format!("{byte:02x}")).collect::<String>()),
+    }
+}
+
+/// Parses a body.
+///
+/// # Errors
+///
+/// The parser's text.
+pub fn parse(body: &[u8], encoding: Encoding) -> Result<Parsed, String> {
+    match encoding {
+        Encoding::Json => serde_json::from_slice(body)
+            .map(|value| Parsed { value, strict: Vec::new() })
+            .map_err(|e| format!("couldn't get version/kind; json parse error: {e}")),
+        Encoding::Yaml => serde_yaml::from_slice(body)
+            .map(|value| Parsed { value, strict: Vec::new() })
+            .map_err(|e| format!("yaml: {e}")),
+    }
+}
+
+/// The kind that an object says it is, filled up from the one that is expected.
+fn sent_kind(value: &Value, expected: &GroupVersionKind) -> Result<GroupVersionKind, String> {
+    let api_version = meta::api_version(value);
+    let Some(gv) = GroupVersion::parse(api_version) else {
+        return Err(format!("unexpected GroupVersion string: {api_version}"));
+    };
+    let kind = match meta::kind(value) {
+        "" => &expected.kind,
+        kind => kind,
+    };
+    let gv = if gv == GroupVersion::default() { expected.group_version() } else { gv };
+    Ok(gv.with_kind(kind))
+}
+
+/// Checks that an object is of the expected kind.
+///
+/// # Errors
+///
+/// 400 with the reference server's text.
+pub fn check_kind(value: &Value, expected: &GroupVersionKind, body: &[u8]) -> Result<(), Status> {
+    let sent = sent_kind(value, expected).map_err(|why| unrecognized(&expected.kind, &why, body))?;
+    if sent == *expected {
+        return Ok(());
+    }
+    if !super::scheme::is_registered(&sent) {
+        let why = format!(
+            "no kind {} is registered for version {} in scheme \"k8s.io/kubernetes/pkg/api/legacyscheme/scheme.go:30\"",
+            field::quote(&sent.kind),
+            field::quote(&sent.api_version())
+        );
+        return Err(refused(&sent, &expected.kind, &why));
+    }
+    if sent.kind != expected.kind || super::scheme::internal_package(&sent) != super::scheme::internal_package(expected)
+    {
+        let why = format!(
+            "converting ({}.{}) to ({}.{}): unknown conversion",
+            sent.version,
+            sent.kind,
+            super::scheme::internal_package(expected),
+            expected.kind
+        );
+        return Err(refused(&sent, &expected.kind, &why));
+    }
+    Err(Status::bad_request(format!(
+        "the API version in the data ({}) does not match the expected API version ({})",
+        sent.api_version(),
+        expected.api_version()
+    )))
+}
+
+/// Reads a body as an object of a built-in resource.
+///
+/// # Errors
+///
+/// 400 with the reference server's text.
+pub fn builtin(resource: &Resource, body: &Bytes, encoding: Encoding) -> Result<Decoded, Status> {
+    of_kind(&resource.kind.gvk(), body, encoding)
+}
+
+/// Reads a body as an object of a built-in kind.
+///
+/// # Errors
+///
+/// 400 with the reference server's text.
+pub fn of_kind(gvk: &GroupVersionKind, body: &Bytes, encoding: Encoding) -> Result<Decoded, Status> {
+    let parsed = parse(body, encoding).map_err(|why| unrecognized(&gvk.kind, &why, body))?;
+    check_kind(&parsed.value, gvk, body)?;
+    let mut decoded = value_of_kind(gvk, parsed.value)?;
+    decoded.strict.splice(..0, parsed.strict);
+    Ok(decoded)
+}
+
+/// Reads a value as an object of a built-in resource.
+///
+/// # Errors
+///
+/// 400 for a value of a wrong type.
+pub fn builtin_value(resource: &Resource, value: Value) -> Result<Decoded, Status> {
+    value_of_kind(&resource.kind.gvk(), value)
+}
+
+/// Reads a value as an object of a built-in kind.
+///
+/// # Errors
+///
+/// 400 for a value of a wrong type.
+pub fn value_of_kind(gvk: &GroupVersionKind, value: Value) -> Result<Decoded, Status> {
+    let Some(schema) = crate::kinds::Schemas::builtin().of_kind(gvk) else {
+        return Ok(Decoded { object: value, strict: Vec::new() });
+    };
+    let decoded =
+        kinds_decode::decode(gvk, schema, value).map_err(|problem| refused(gvk, &gvk.kind, &problem.message))?;
+    let strict = decoded.strict.into_iter().map(|problem| problem.message).collect();
+    let mut object = decoded.object;
+    meta::set(&mut object, &["apiVersion"], gvk.api_version());
+    meta::set(&mut object, &["kind"], &*gvk.kind);
+    Ok(Decoded { object, strict })
+}

@@ -1,0 +1,136 @@
+//! Answers: objects, lists, tables, statuses and texts as bytes.
+
+use bytes::Bytes;
+use http::{HeaderValue, Response, StatusCode, header};
+use serde_json::json;
+
+use crate::object::{Status, Value, json as go_json, meta};
+
+use super::context::{Answer, Request};
+use super::negotiate::{Accepted, Encoding, Form};
+use super::service::Body;
+use super::table;
+
+/// A whole answer of a media type.
+pub fn bytes(code: u16, media_type: &'static str, body: impl Into<Bytes>) -> Response<Body> {
+    let mut response = Response::new(Body::Full(body.into()));
+    *response.status_mut() = StatusCode::from_u16(code).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(media_type));
+    response
+}
+
+/// Plain text.
+pub fn text(code: u16, text: impl Into<String>) -> Response<Body> {
+    let mut response = bytes(code, "text/plain; charset=utf-8", text.into());
+    response.headers_mut().insert("x-content-type-options", HeaderValue::from_static("nosniff"));
+    response
+}
+
+/// What a mux says of a path that it does not know.
+pub fn page_not_found() -> Response<Body> {
+    text(404, "404 page not found\n")
+}
+
+/// A value as JSON or YAML.
+pub fn value(code: u16, value: &Value, accepted: &Accepted) -> Response<Body> {
+    match accepted.encoding {
+        Encoding::Yaml => bytes(code, "application/yaml", serde_yaml::to_string(value).unwrap_or_default()),
+        Encoding::Json if accepted.pretty => bytes(code, "application/json", go_json::to_indented(value, "  ") + "\n"),
+        Encoding::Json => bytes(code, "application/json", go_json::to_compact(value) + "\n"),
+    }
+}
+
+/// A failure.
+pub fn status(status: &Status, accepted: &Accepted) -> Response<Body> {
+    let mut response = value(status.code, &status.to_value(), accepted);
+    if let Some(seconds) = status.details.as_ref().map(|d| d.retry_after_seconds).filter(|s| *s > 0) {
+        response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+    }
+    response
+}
+
+/// 404 for a path below a known group.
+pub fn resource_not_found() -> Status {
+    let message = "the server could not find the requested resource";
+    Status::failure(404, "NotFound", message).with_details(Default::default())
+}
+
+/// 405.
+pub fn method_not_allowed() -> Status {
+    let message = "the server does not allow this method on the requested resource";
+    Status::failure(405, "MethodNotAllowed", message).with_details(Default::default())
+}
+
+/// Adds `Warning` headers.
+pub fn add_warnings(response: &mut Response<Body>, warnings: &[String]) {
+    for warning in warnings {
+        let quoted = warning.replace('\\', "\\\\").replace('"', "\\\"").replace(['\n', '\r'], " ");
+        if let Ok(header) = HeaderValue::from_str(&format!("299 - \"{quoted}\"")) {
+            response.headers_mut().append(header::WARNING, header);
+        }
+    }
+}
+
+/// The metadata of an object alone.
+pub fn metadata_only(object: &Value, version: &str) -> Value {
+    json!({
+        "kind": "PartialObjectMetadata",
+        "apiVersion": format!("meta.k8s.io/{version}"),
+        "metadata": object.get("metadata").cloned().unwrap_or_else(|| json!({})),
+    })
+}
+
+/// The Go name of a resource's internal type, as 406 messages show it.
+fn internal_name(request: &Request) -> String {
+    if request.resource.custom {
+        return "*unstructured.Unstructured".to_owned();
+    }
+    let stored = &request.resource.stored;
+    format!("*{}.{}", super::scheme::internal_package(stored), stored.kind)
+}
+
+/// An object in the form that the client asked for. `object` is in the form of the resource, or is the kind of a
+/// subresource.
+pub fn object(request: &Request, code: u16, object: &Value) -> Answer {
+    let accepted = &request.accepted;
+    match &accepted.form {
+        Form::Object => Ok(value(code, object, accepted)),
+        Form::Metadata(version) => Ok(value(code, &metadata_only(object, version), accepted)),
+        Form::MetadataList(_) => Err(Status::failure(
+            406,
+            "NotAcceptable",
+            format!(
+                "you requested PartialObjectMetadataList, but the requested object is not a list ({})",
+                internal_name(request)
+            ),
+        )),
+        Form::Table(version) => {
+            let table = table::of_objects(
+                request,
+                version,
+                std::slice::from_ref(object),
+                &json!({
+                    "resourceVersion": meta::resource_version(object)
+                }),
+            )?;
+            Ok(value(code, &table, accepted))
+        }
+    }
+}
+
+/// A status that is an answer to a request that succeeded; no form but the object's own exists of it.
+pub fn success(request: &Request, code: u16, status: &Value) -> Response<Body> {
+    value(code, status, &request.accepted)
+}
+
+/// The refusal of `PartialObjectMetadata` for a list.
+pub fn is_a_list(request: &Request) -> Status {
+    Status::failure(
+        406,
+        "NotAcceptable",
+        format!(
+            "you requested PartialObjectMetadata, but the requested object is a list ({}List)",
+            internal_name(request)
+        ),
+    )
+}

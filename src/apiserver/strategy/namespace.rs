@@ -1,0 +1,72 @@
+//! Namespaces: they stay until their content is gone, which `spec.finalizers` stands for.
+
+use crate::object::{Value, meta};
+
+use super::{BuiltIn, Outcome, Resource, Scope, Strategy};
+
+/// The rules of namespaces.
+pub struct NamespaceStrategy(pub BuiltIn);
+
+impl Strategy for NamespaceStrategy {
+    fn default(&self, resource: &Resource, object: &mut Value) {
+        self.0.default(resource, object);
+    }
+
+    fn before_create(&self, scope: &Scope<'_>, object: &mut Value) -> Outcome {
+        self.0.before_create(scope, object)
+    }
+
+    fn before_update(&self, scope: &Scope<'_>, object: &mut Value, old: &Value) -> Outcome {
+        self.0.before_update(scope, object, old)
+    }
+
+    fn before_subresource_update(
+        &self,
+        scope: &Scope<'_>,
+        subresource: &str,
+        object: &mut Value,
+        old: &Value,
+    ) -> Outcome {
+        if subresource == "finalize" {
+            return self.before_finalize(scope, object, old);
+        }
+        self.0.before_subresource_update(scope, subresource, object, old)
+    }
+
+    fn may_finalize(&self, object: &Value) -> bool {
+        meta::list_at(object, &["spec", "finalizers"]).is_empty()
+    }
+
+    fn marked(&self, object: &mut Value) {
+        meta::remove(object, &["metadata", "deletionGracePeriodSeconds"]);
+        meta::set(object, &["status", "phase"], "Terminating");
+    }
+
+    fn allow_create_on_update(&self) -> bool {
+        self.0.allow_create_on_update()
+    }
+
+    fn allow_unconditional_update(&self) -> bool {
+        self.0.allow_unconditional_update()
+    }
+
+    fn has_generation(&self) -> bool {
+        self.0.has_generation()
+    }
+}
+
+impl NamespaceStrategy {
+    /// `finalize` writes `spec.finalizers` and leaves the status alone.
+    fn before_finalize(&self, scope: &Scope<'_>, object: &mut Value, old: &Value) -> Outcome {
+        let finalizers = meta::get(object, &["spec", "finalizers"]).cloned();
+        let warnings = self.0.before_update(scope, object, old)?;
+        match finalizers {
+            Some(finalizers) => meta::set(object, &["spec", "finalizers"], finalizers),
+            None => drop(meta::remove(object, &["spec", "finalizers"])),
+        }
+        if meta::list_at(object, &["spec", "finalizers"]).is_empty() {
+            meta::remove(object, &["spec", "finalizers"]);
+        }
+        Ok(warnings)
+    }
+}

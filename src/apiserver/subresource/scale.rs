@@ -1,0 +1,130 @@
+//! `scale`: the number of replicas of whatever has one.
+
+use std::sync::Arc;
+
+use serde_json::json;
+
+use crate::apiserver::context::{Answer, Request};
+use crate::apiserver::options::WriteOptions;
+use crate::apiserver::verbs::get;
+use crate::apiserver::verbs::patch::{Patch, patch_type};
+use crate::apiserver::verbs::update::{self, Plan};
+use crate::apiserver::{decode, respond};
+use crate::object::field::{Error, Path};
+use crate::object::selector::LabelSelector;
+use crate::object::{GroupKind, GroupVersionKind, Status, Value, meta};
+
+/// Answers a request for `scale`.
+///
+/// # Errors
+///
+/// 400, 404, 409, 422.
+pub async fn answer(request: &Arc<Request>, verb: &'static str) -> Answer {
+    match verb {
+        "get" => respond::object(request, 200, &of_object(request, &get::read(request)?)),
+        "update" => put(request).await,
+        _ => patch(request).await,
+    }
+}
+
+fn kind() -> GroupVersionKind {
+    GroupVersionKind::new("autoscaling", "v1", "Scale")
+}
+
+/// The scale of an object.
+pub fn of_object(_request: &Request, object: &Value) -> Value {
+    let mut metadata = json!({});
+    for field in ["name", "namespace", "uid", "resourceVersion", "creationTimestamp"] {
+        if let Some(value) = meta::get(object, &["metadata", field]) {
+            metadata[field] = value.clone();
+        }
+    }
+    let mut spec = json!({});
+    let replicas = meta::int_at(object, &["spec", "replicas"]).unwrap_or_default();
+    if replicas != 0 {
+        spec["replicas"] = replicas.into();
+    }
+    let mut status = json!({"replicas": meta::int_at(object, &["status", "replicas"]).unwrap_or_default()});
+    let selector = selector_text(object);
+    if !selector.is_empty() {
+        status["selector"] = selector.into();
+    }
+    json!({"kind": "Scale", "apiVersion": "autoscaling/v1", "metadata": metadata, "spec": spec, "status": status})
+}
+
+/// The selector of an object: a structure, or a plain map as replication controllers have it.
+fn selector_text(object: &Value) -> String {
+    let Some(selector) = meta::get(object, &["spec", "selector"]) else { return String::new() };
+    let structured = selector.get("matchLabels").is_some_and(Value::is_object)
+        || selector.get("matchExpressions").is_some_and(Value::is_array);
+    let selector = match (structured, selector.as_object()) {
+        (false, Some(map)) => LabelSelector::from_set(map),
+        _ => LabelSelector::from_struct(selector).unwrap_or_default(),
+    };
+    selector.to_string()
+}
+
+async fn put(request: &Arc<Request>) -> Answer {
+    let options = WriteOptions::of(request, "UpdateOptions")?;
+    let decoded = decode::of_kind(&kind(), &request.body, request.body_encoding()?)?;
+    options.report(request, decoded.strict)?;
+    let scale = decoded.object;
+    change(request, &options, "UpdateOptions", &|_, _| Ok(scale.clone())).await
+}
+
+async fn patch(request: &Arc<Request>) -> Answer {
+    let patch_type = patch_type(request)?;
+    let options = WriteOptions::of(request, "PatchOptions")?;
+    let patch = Patch::parse(request, patch_type)?;
+    change(request, &options, "PatchOptions", &|request, old| {
+        let patched = patch.apply_as(request, old, &kind())?;
+        Ok(decode::value_of_kind(&kind(), patched)?.object)
+    })
+    .await
+}
+
+type NewScale<'a> = &'a (dyn Fn(&Request, &Value) -> Result<Value, Status> + Send + Sync);
+
+async fn change(request: &Request, options: &WriteOptions, options_kind: &'static str, new: NewScale<'_>) -> Answer {
+    let plan = Plan {
+        options,
+        options_kind,
+        subresource: "scale",
+        create: false,
+        owns_fields: false,
+        is_patch: options_kind == "PatchOptions",
+    };
+    let updated = update::change(request, &plan, &|old| {
+        let old = old.ok_or_else(|| request.not_found())?;
+        let scale = new(request, &of_object(request, old))?;
+        validate(request, &scale)?;
+        let mut object = old.clone();
+        meta::set(&mut object, &["spec", "replicas"], meta::int_at(&scale, &["spec", "replicas"]).unwrap_or_default());
+        meta::set(&mut object, &["metadata", "resourceVersion"], meta::resource_version(&scale));
+        let uid = meta::uid(&scale);
+        if !uid.is_empty() {
+            meta::set(&mut object, &["metadata", "uid"], uid);
+        }
+        Ok(object)
+    })
+    .await?;
+    respond::object(request, 200, &of_object(request, &updated.object))
+}
+
+fn validate(request: &Request, scale: &Value) -> Result<(), Status> {
+    let name = meta::name(scale);
+    if !name.is_empty() && name != request.info.name {
+        return Err(Status::bad_request(format!(
+            "the name of the object ({name}) does not match the name on the URL ({})",
+            request.info.name
+        )));
+    }
+    let replicas = meta::int_at(scale, &["spec", "replicas"]).unwrap_or_default();
+    if replicas >= 0 {
+        return Ok(());
+    }
+    let path = Path::new("spec").child("replicas");
+    let error = Error::invalid(&path, replicas, "must be greater than or equal to 0");
+    let kind = GroupKind { group: "autoscaling".into(), kind: "Scale".into() };
+    Err(Status::invalid(&kind, name, &vec![error]))
+}

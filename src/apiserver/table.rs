@@ -1,0 +1,85 @@
+//! Tables as the server makes them.
+
+use serde_json::json;
+
+use crate::kinds::columns;
+use crate::object::{Status, Value, meta};
+
+use super::context::Request;
+
+/// What a table's rows carry of their objects.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Include {
+    None,
+    Metadata,
+    Object,
+}
+
+fn include(request: &Request) -> Result<Include, Status> {
+    match request.query.get("includeObject").unwrap_or_default() {
+        "" | "Metadata" => Ok(Include::Metadata),
+        "None" => Ok(Include::None),
+        "Object" => Ok(Include::Object),
+        other => {
+            let path = crate::object::field::Path::new("includeObject");
+            let error =
+                crate::object::field::Error::invalid(&path, other, "must be 'Metadata', 'Object', 'None', or empty");
+            Err(Status::bad_request(format!("invalid TableOptions: {error}")))
+        }
+    }
+}
+
+/// The head of a table: columns.
+fn definitions(request: &Request) -> Vec<Value> {
+    request.resource.strategy.table_columns(&request.resource)
+}
+
+fn row(request: &Request, object: &Value, include: Include, version: &str) -> Value {
+    let now = request.core.now();
+    let mut row = json!({"cells": request.resource.strategy.table_cells(&request.resource, object, now)});
+    let conditions = columns::row_conditions(&request.resource.kind.group_kind(), object);
+    if !conditions.is_empty() {
+        row["conditions"] = Value::Array(conditions);
+    }
+    match include {
+        Include::Metadata => row["object"] = super::respond::metadata_only(object, version),
+        Include::Object => row["object"] = object.clone(),
+        Include::None => row["object"] = Value::Null,
+    }
+    row
+}
+
+/// A table of objects, which are in the resource's form.
+///
+/// # Errors
+///
+/// 400 for an unknown `includeObject`.
+pub fn of_objects(request: &Request, version: &str, objects: &[Value], list_meta: &Value) -> Result<Value, Status> {
+    let include = include(request)?;
+    let mut sorted: Vec<&Value> = objects.iter().collect();
+    if let Some(order) = columns::list_order(&request.resource.kind.group_kind()) {
+        sorted.sort_by(|a, b| order(a, b));
+    }
+    let rows: Vec<Value> = sorted.into_iter().map(|object| row(request, object, include, version)).collect();
+    Ok(json!({
+        "kind": "Table",
+        "apiVersion": format!("meta.k8s.io/{version}"),
+        "metadata": list_meta,
+        "columnDefinitions": definitions(request),
+        "rows": rows,
+    }))
+}
+
+/// A table of one object for a watch; the columns are there in the first one only.
+///
+/// # Errors
+///
+/// 400 for an unknown `includeObject`.
+pub fn of_event(request: &Request, version: &str, object: &Value, first: bool) -> Result<Value, Status> {
+    let list_meta = json!({"resourceVersion": meta::resource_version(object)});
+    let mut table = of_objects(request, version, std::slice::from_ref(object), &list_meta)?;
+    if !first {
+        table["columnDefinitions"] = Value::Null;
+    }
+    Ok(table)
+}

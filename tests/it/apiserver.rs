@@ -1,0 +1,114 @@
+//! The API server through `Service::call`, as the in-process transport uses it.
+
+use bytes::Bytes;
+use http_body_util::BodyExt as _;
+use knarr::apiserver::{Config, Peer, Service};
+use serde_json::{Value, json};
+
+/// A server in memory with a runtime to call it on.
+struct Server {
+    service: Service,
+    runtime: tokio::runtime::Runtime,
+}
+
+impl Server {
+    fn start() -> Self {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+        Self { service: Service::open(Config::default()).expect("the server opens"), runtime }
+    }
+
+    fn send(&self, method: &str, path: &str, content_type: &str, body: &Value) -> (u16, Value) {
+        let body = if body.is_null() { Bytes::new() } else { Bytes::from(body.to_string()) };
+        let request = http::Request::builder()
+            .method(method)
+            .uri(path)
+            .header("content-type", content_type)
+            .header("user-agent", "test/1")
+            .body(body)
+            .expect("a request");
+        self.runtime.block_on(async {
+            let response = self.service.call(request, Peer::in_process()).await;
+            let code = response.status().as_u16();
+            let bytes = response.into_body().collect().await.expect("bodies never fail").to_bytes();
+            let value =
+                serde_json::from_slice(&bytes).unwrap_or_else(|_| json!(String::from_utf8_lossy(&bytes).into_owned()));
+            (code, value)
+        })
+    }
+
+    fn get(&self, path: &str) -> (u16, Value) {
+        self.send("GET", path, "application/json", &Value::Null)
+    }
+
+    fn post(&self, path: &str, body: &Value) -> (u16, Value) {
+        self.send("POST", path, "application/json", body)
+    }
+}
+
+const MAPS: &str = "/api/v1/namespaces/default/configmaps";
+
+#[test]
+fn an_object_lives_through_all_verbs() {
+    let server = Server::start();
+    let (code, made) = server.post(MAPS, &json!({"metadata": {"name": "a"}, "data": {"x": "1"}}));
+    assert_eq!((code, &made["kind"], &made["apiVersion"]), (201, &json!("ConfigMap"), &json!("v1")), "{made}");
+    assert_eq!(server.post(MAPS, &json!({"metadata": {"name": "a"}})).0, 409);
+    let path = format!("{MAPS}/a");
+    assert_eq!(server.get(&path), (200, made.clone()));
+    let mut changed = made.clone();
+    changed["data"]["x"] = json!("2");
+    let (code, updated) = server.send("PUT", &path, "application/json", &changed);
+    assert_eq!(code, 200, "{updated}");
+    assert_ne!(updated["metadata"]["resourceVersion"], made["metadata"]["resourceVersion"]);
+    let (code, stale) = server.send("PUT", &path, "application/json", &changed);
+    assert_eq!((code, &stale["reason"]), (409, &json!("Conflict")));
+    let (code, patched) =
+        server.send("PATCH", &path, "application/merge-patch+json", &json!({"data": {"x": null, "y": "3"}}));
+    assert_eq!((code, &patched["data"]), (200, &json!({"y": "3"})));
+    let (_, list) = server.get(MAPS);
+    assert_eq!((&list["kind"], list["items"].as_array().map(Vec::len)), (&json!("ConfigMapList"), Some(1)));
+    let (code, gone) = server.send("DELETE", &path, "application/json", &Value::Null);
+    assert_eq!((code, &gone["status"]), (200, &json!("Success")));
+    assert_eq!(server.get(&path).0, 404);
+}
+
+#[test]
+fn a_watch_shows_what_happened_since_a_version() {
+    let server = Server::start();
+    let (_, list) = server.get(MAPS);
+    let version = list["metadata"]["resourceVersion"].as_str().expect("a version").to_owned();
+    let (_, made) = server.post(MAPS, &json!({"metadata": {"name": "a", "labels": {"app": "web"}}}));
+    let labels = json!({"metadata": {"labels": {"app": "db"}}});
+    server.send("PATCH", &format!("{MAPS}/a"), "application/merge-patch+json", &labels);
+    let query = format!("{MAPS}?watch=1&resourceVersion={version}&timeoutSeconds=1");
+    let kinds = |events: Value| -> Vec<String> {
+        let text = match events {
+            Value::String(text) => text,
+            one => one.to_string(),
+        };
+        text.lines()
+            .filter_map(|line| serde_json::from_str::<Value>(line).ok())
+            .map(|event| event["type"].as_str().unwrap_or_default().to_owned())
+            .collect()
+    };
+    assert_eq!(kinds(server.get(&query).1), ["ADDED", "MODIFIED"]);
+    assert_eq!(kinds(server.get(&format!("{query}&labelSelector=app%3Dweb")).1), ["ADDED", "DELETED"]);
+    assert_eq!(kinds(server.get(&format!("{query}&labelSelector=app%3Ddb")).1), ["ADDED"]);
+    let (_, old) = server.get(&format!("{MAPS}?watch=1&resourceVersion=1&timeoutSeconds=1"));
+    assert_eq!((&old["type"], &old["object"]["code"]), (&json!("ERROR"), &json!(410)));
+    assert!(made["metadata"]["uid"].is_string());
+}
+
+#[test]
+fn a_fresh_server_has_what_a_cluster_needs() {
+    let server = Server::start();
+    let (_, service) = server.get("/api/v1/namespaces/default/services/kubernetes");
+    assert_eq!(service["spec"]["clusterIP"], "10.0.0.1", "{service}");
+    let names = |path: &str| server.get(path).1["items"].as_array().map_or(0, Vec::len);
+    assert_eq!(names("/api/v1/namespaces"), 4);
+    assert!(names("/apis/rbac.authorization.k8s.io/v1/clusterroles") > 60);
+    assert_eq!(server.get("/readyz"), (200, json!("ok")));
+    assert_eq!(server.get("/version").1["major"], "1");
+    assert_eq!(server.get("/apis/apps/v1").1["kind"], "APIResourceList");
+    assert_eq!(server.get("/apis/nope.example.com/v1").0, 404);
+}
