@@ -9,10 +9,19 @@ pub mod pflag;
 pub mod streams;
 pub mod verb;
 
+mod api_resources;
+mod apply;
+mod cluster_info;
 mod config;
+mod create;
+mod delete;
+mod get;
 mod help;
 mod options;
 mod plugin;
+mod replace;
+mod scale;
+mod targets;
 mod version;
 
 use std::ffi::OsString;
@@ -28,8 +37,17 @@ use verb::{Group, Verb};
 
 /// Every verb.
 pub static VERBS: &[Verb] = &[
+    create::VERB,
+    Verb::of::<get::GetArgs>("get", Group::Intermediate).suggest_for(&["list", "ls"]),
+    Verb::of::<delete::DeleteArgs>("delete", Group::Intermediate).suggest_for(&["rm", "remove"]),
+    Verb::of::<scale::ScaleArgs>("scale", Group::Deploy).suggest_for(&["resize"]),
+    cluster_info::VERB,
+    apply::VERB,
+    Verb::of::<replace::ReplaceArgs>("replace", Group::Advanced).suggest_for(&["update"]),
     config::VERB,
     plugin::VERB,
+    Verb::of::<api_resources::ApiResourcesArgs>("api-resources", Group::Other),
+    Verb::of::<api_resources::ApiVersionsArgs>("api-versions", Group::Other),
     Verb::of::<version::VersionArgs>("version", Group::Other),
     Verb::of::<options::OptionsArgs>("options", Group::Other).hidden(),
     Verb::of::<help::HelpArgs>("help", Group::Other).hidden(),

@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 use super::context::Context;
 use super::error::{Error, Result};
 use super::verb::Run;
+use crate::client::Request;
 use crate::kinds::Kinds;
 
 /// The kustomize whose builds this program matches.
@@ -50,7 +51,32 @@ impl Run for VersionArgs {
             return Err(Error::new("--output must be 'yaml' or 'json'"));
         }
         let client = client_version();
-        let text = |version: &Value| version["gitVersion"].as_str().unwrap_or_default().to_owned();
-        cx.line(format!("Client Version: {}\nKustomize Version: {KUSTOMIZE}", text(&client)))
+        let (server, failure) = match self.client {
+            true => (None, None),
+            false => match cx.json(Request::get("/version").query("timeout", "32s")).await {
+                Ok(version) => (Some(version), None),
+                Err(error) => (None, Some(error)),
+            },
+        };
+        match output {
+            "" => {
+                let text = |version: &Value| version["gitVersion"].as_str().unwrap_or_default().to_owned();
+                cx.line(format!("Client Version: {}\nKustomize Version: {KUSTOMIZE}", text(&client)))?;
+                if let Some(server) = &server {
+                    cx.line(format!("Server Version: {}", text(server)))?;
+                }
+            }
+            format => {
+                let mut all = json!({"clientVersion": client, "kustomizeVersion": KUSTOMIZE});
+                if let Some(server) = server {
+                    all["serverVersion"] = server;
+                }
+                match format {
+                    "json" => cx.line(crate::object::json::to_indented(&all, "  "))?,
+                    _ => cx.line(crate::manifest::to_yaml(&all))?,
+                }
+            }
+        }
+        failure.map_or(Ok(()), Err)
     }
 }

@@ -294,14 +294,18 @@ fn pair(argument: &str) -> Result<(String, String), Error> {
 }
 
 impl Query {
-    /// Fetches all that is selected, as one list or Table.
+    /// Fetches all that is selected, as one list or Table; with `whole`, rows of a Table bring their objects.
     ///
     /// # Errors
     /// The server refuses; a malformed selector is told as kubectl does.
-    pub async fn list(&self, client: &Client, limit: i64, accept: &str) -> Result<Value, client::Error> {
+    pub async fn list(&self, client: &Client, limit: i64, accept: &str, whole: bool) -> Result<Value, client::Error> {
         let options =
             ListOptions { labels: self.labels.clone(), fields: self.fields.clone(), limit, ..ListOptions::default() };
-        let listed = client.list(&collection_path(&self.kind, &self.namespace), &options, accept).await;
+        let mut path = collection_path(&self.kind, &self.namespace);
+        if whole {
+            path.push_str("?includeObject=Object");
+        }
+        let listed = client.list(&path, &options, accept).await;
         listed.map_err(|error| self.explain(error))
     }
 

@@ -42,6 +42,24 @@ const COMMON: [&str; 11] = [
     "yaml",
 ];
 
+/// Formats of `get`, sorted.
+const WITH_COLUMNS: [&str; 14] = [
+    "custom-columns",
+    "custom-columns-file",
+    "go-template",
+    "go-template-file",
+    "json",
+    "jsonpath",
+    "jsonpath-as-json",
+    "jsonpath-file",
+    "kyaml",
+    "name",
+    "template",
+    "templatefile",
+    "wide",
+    "yaml",
+];
+
 enum Form {
     /// `configmap/a created`.
     Result(String),
@@ -69,13 +87,25 @@ impl OutputArgs {
     /// # Errors
     /// A format that is none, or needs an argument that is not there.
     pub fn printer(&self, operation: &str) -> Result<Printer> {
-        let form = match self.format() {
+        self.printer_of(operation, &COMMON, false)
+    }
+
+    /// A printer that also knows columns of one's own.
+    ///
+    /// # Errors
+    /// As [`OutputArgs::printer`].
+    pub fn printer_with_columns(&self, operation: &str, no_headers: bool) -> Result<Printer> {
+        self.printer_of(operation, &WITH_COLUMNS, no_headers)
+    }
+
+    fn printer_of(&self, operation: &str, allowed: &[&str], _no_headers: bool) -> Result<Printer> {
+        let form = match self.format().to_lowercase().as_str() {
             "" => Form::Result(operation.to_owned()),
             "name" => Form::Name,
             "json" => Form::Json,
             "yaml" => Form::Yaml,
             "kyaml" => Form::Kyaml,
-            other => return Err(unknown_format(other, &COMMON)),
+            _ => return Err(unknown_format(self.format(), allowed)),
         };
         Ok(Printer { form, managed_fields: self.show_managed_fields, printed: Cell::new(0) })
     }
@@ -103,7 +133,10 @@ impl Printer {
         let first = self.printed.replace(self.printed.get() + 1) == 0;
         match &self.form {
             Form::Result(operation) => cx.line(format!("{} {operation}", name_of(object))),
-            Form::Name => cx.line(name_of(object)),
+            Form::Name => match object.get("items").and_then(Value::as_array) {
+                Some(items) => items.iter().try_for_each(|item| cx.line(name_of(item))),
+                None => cx.line(name_of(object)),
+            },
             Form::Json => cx.line(json::to_indented(&self.stripped(object), "    ")),
             Form::Yaml => {
                 if !first {

@@ -1,0 +1,211 @@
+//! `create`: objects from files; its sub-verbs make objects from flags.
+
+use clap::Parser;
+
+use super::args::{DryRun, DryRunArgs, FileArgs, OutputArgs, ValidateArgs};
+use super::context::Context;
+use super::error::{Error, Result};
+use super::targets;
+use super::verb::{Group, Run, Verb};
+use crate::client::Request;
+use crate::object::{Value, meta};
+use crate::resource::{Plan, Selection, Target};
+
+/// `create`.
+pub const VERB: Verb = Verb::of::<CreateArgs>("create", Group::Basic).children(CHILDREN);
+
+/// One line per sub-verb.
+const CHILDREN: &[Verb] = &[];
+
+/// Create objects from files, or by the commands below.
+///
+/// Fails where an object of the same name exists.
+#[derive(Parser)]
+pub struct CreateArgs {
+    #[arg(hide = true)]
+    words: Vec<String>,
+    #[command(flatten)]
+    files: FileArgs,
+    #[command(flatten)]
+    output: OutputArgs,
+    #[command(flatten)]
+    dry_run: DryRunArgs,
+    #[command(flatten)]
+    validate: ValidateArgs,
+    #[command(flatten)]
+    write: WriteArgs,
+    /// Edit the objects before they are created
+    #[arg(long)]
+    edit: bool,
+    /// Post the file to this path of the server
+    #[arg(long, value_name = "PATH")]
+    raw: Option<String>,
+    /// Only objects whose labels match
+    #[arg(short = 'l', long, value_name = "SELECTOR")]
+    selector: Option<String>,
+    /// Accepted, without effect
+    #[arg(long, hide = true)]
+    windows_line_endings: bool,
+    /// Accepted, without effect
+    #[arg(long, hide = true)]
+    record: bool,
+}
+
+/// Flags of commands that write objects.
+#[derive(clap::Args, Clone, Debug, Default)]
+pub struct WriteArgs {
+    /// Name under which the server keeps who manages which field
+    #[arg(long, value_name = "NAME")]
+    pub field_manager: Option<String>,
+    /// Keep the object as it is now in its last-applied annotation
+    #[arg(long)]
+    pub save_config: bool,
+}
+
+/// How objects are written.
+pub struct Writer<'a> {
+    /// The surroundings.
+    pub cx: &'a Context,
+    /// `kubectl-create` and the like.
+    pub manager: String,
+    /// `Strict`, `Warn` or `Ignore`.
+    pub validation: &'static str,
+    /// How far to go.
+    pub dry_run: DryRun,
+}
+
+impl Writer<'_> {
+    /// The parameters of every write.
+    pub fn parameters(&self, request: Request) -> Request {
+        request
+            .query_some("dryRun", self.dry_run.parameter())
+            .query_some("fieldManager", &self.manager)
+            .query_some("fieldValidation", self.validation)
+    }
+
+    /// Creates an object; gives what the server made of it.
+    pub async fn create(&self, target: &Target) -> Result<Value> {
+        let request = target.about(Request::post(target.collection(), &target.object));
+        self.cx.json(self.parameters(request)).await
+    }
+
+    /// Replaces an object, in its current version when it names none.
+    pub async fn replace(&self, target: &Target, subresource: &str) -> Result<Value> {
+        let mut object = target.object.clone();
+        if meta::resource_version(&object).is_empty() {
+            let live = self.cx.json(target.about(Request::get(target.path(subresource)))).await?;
+            meta::set(&mut object, &["metadata", "resourceVersion"], meta::resource_version(&live));
+        }
+        let request = target.about(Request::put(target.path(subresource), &object));
+        self.cx.json(self.parameters(request)).await
+    }
+}
+
+/// Puts the object as it is into its last-applied annotation: when asked, or when it has one already.
+pub fn save_config(object: &mut Value, always: bool) {
+    if always || meta::annotation(object, meta::LAST_APPLIED).is_some() {
+        crate::patch::apply::set_last_applied(object);
+    }
+}
+
+impl CreateArgs {
+    fn check(&self, cx: &Context) -> Result<()> {
+        if self.files.is_empty() {
+            if !self.words.is_empty() {
+                let word = crate::object::field::quote(&self.words.join(" "));
+                return Err(cx.usage(format!("unexpected args: {word}")));
+            }
+            cx.err("Error: must specify one of -f and -k\n\n")?;
+            cx.err(&super::help::text(&VERB, &cx.command_path))?;
+            return Err(Error::silent(1));
+        }
+        if !self.words.is_empty() {
+            return Err(cx.usage(format!("unexpected args: [{}]", self.words.join(" "))));
+        }
+        if self.raw.is_some() {
+            if self.edit {
+                return Err(Error::new("--raw and --edit are mutually exclusive"));
+            }
+            if self.files.filename.len() != 1 {
+                return Err(Error::new("--raw can only use a single local file or stdin"));
+            }
+            if self.selector.is_some() {
+                return Err(Error::new("--raw and --selector (-l) are mutually exclusive"));
+            }
+            if !self.output.format().is_empty() {
+                return Err(Error::new("--raw and --output are mutually exclusive"));
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Posts or puts a file as it is, and prints the answer.
+pub async fn raw(cx: &Context, method: http::Method, path: &str, file: &str) -> Result<()> {
+    let body = match file {
+        "" => Vec::new(),
+        "-" => cx.streams.read_all()?,
+        file => std::fs::read(file).map_err(|error| super::error::path_error("open", file, &error))?,
+    };
+    let mut request = Request::new(method, path);
+    if !body.is_empty() {
+        request = request.body("application/json", body);
+    }
+    let answer = cx.call(request).await?;
+    cx.out(&String::from_utf8_lossy(&answer.body))
+}
+
+impl Run for CreateArgs {
+    async fn run(self, cx: &Context) -> Result<()> {
+        self.check(cx)?;
+        if let Some(path) = &self.raw {
+            return raw(cx, http::Method::POST, path, &self.files.filename[0]).await;
+        }
+        let dry_run = self.dry_run.mode(cx)?;
+        let validation = self.validate.directive()?;
+        let printer = self.output.printer(&format!("created{}", dry_run.suffix()))?;
+        let selection = Selection {
+            labels: self.selector.clone().unwrap_or_default(),
+            ..cx.selection(Vec::new(), self.files.options())?
+        };
+        let Plan::Documents { documents, .. } = cx.plan(&selection).await? else { return Ok(()) };
+        let manager = self.write.field_manager.clone().unwrap_or_else(|| "kubectl-create".into());
+        let writer = Writer { cx, manager, validation, dry_run };
+        let (mut count, mut errors) = (0, Vec::new());
+        for document in documents {
+            let document = match document {
+                Ok(document) => document,
+                Err(error) => {
+                    errors.push(cx.explain(error));
+                    continue;
+                }
+            };
+            // A document may need what the one before it has created, such as a kind.
+            for target in targets::of_document(cx, &selection, &document, validation != "Ignore").await {
+                match self.create(&writer, target).await {
+                    Ok(object) => {
+                        count += 1;
+                        printer.print(cx, &object)?;
+                    }
+                    Err(error) => errors.push(error),
+                }
+            }
+        }
+        Error::many(errors)?;
+        if count == 0 {
+            return Err(Error::new("no objects passed to create"));
+        }
+        Ok(())
+    }
+}
+
+impl CreateArgs {
+    async fn create(&self, writer: &Writer<'_>, target: Result<Target>) -> Result<Value> {
+        let mut target = target?;
+        save_config(&mut target.object, self.write.save_config);
+        if writer.dry_run == DryRun::Client {
+            return Ok(target.object);
+        }
+        writer.create(&target).await.map_err(|error| error.when("creating", &target.source))
+    }
+}

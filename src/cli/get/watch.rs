@@ -1,0 +1,128 @@
+//! `get --watch`.
+
+use serde_json::json;
+
+use super::{GetArgs, TABLE, to_table, version_of};
+use crate::cli::args::Printer;
+use crate::cli::context::Context;
+use crate::cli::error::{Error, Result};
+use crate::cli::targets;
+use crate::client::EventKind;
+use crate::object::Value;
+use crate::output::table;
+use crate::resource::{Plan, Query, Selection, Target};
+
+/// Where events go.
+enum Output {
+    Table(Box<table::Printer>, Target),
+    Objects(Printer),
+}
+
+/// Prints what there is, then what changes, until the server or the user ends it.
+pub async fn run(args: &GetArgs, cx: &Context, selection: &Selection, plan: Plan) -> Result<()> {
+    if args.sort_by.is_some() {
+        let what = if args.watch {
+            "--watch requested, --sort-by will be ignored for watch events received"
+        } else {
+            "--watch-only requested, --sort-by will be ignored"
+        };
+        cx.err_line(format!("warning: {what}"))?;
+    }
+    let (query, single) = query_of(cx, selection, plan).await?;
+    let mut output = output_of(args, &query)?;
+    let client = cx.client()?;
+    let accept = if args.is_table() { TABLE } else { "application/json" };
+    let first = match &single {
+        Some(target) => match targets::get(client, target, "", accept, &[]).await {
+            Err(error) if args.ignore_not_found && error.is_not_found() => return Ok(()),
+            got => got?,
+        },
+        None => query.list(client, args.chunk_size, accept, false).await?,
+    };
+    let version = version_of(&first).to_owned();
+    if !args.watch_only {
+        output.print_first(args, cx, &query, first)?;
+    }
+    let mut watch = client.watch(query.watch(&version).accept(accept)).await?;
+    cx.streams.flush()?;
+    while let Some(event) = watch.next().await? {
+        if event.kind == EventKind::Bookmark {
+            continue;
+        }
+        output.print(args, cx, &event.name, event.object)?;
+        cx.streams.flush()?;
+    }
+    Ok(())
+}
+
+/// The one thing that is watched: a query, perhaps for one name.
+async fn query_of(cx: &Context, selection: &Selection, plan: Plan) -> Result<(Query, Option<Target>)> {
+    let (mut targets, mut queries) = match plan {
+        Plan::Queries(queries) => (Vec::new(), queries),
+        Plan::Names { targets, .. } => (targets, Vec::new()),
+        Plan::Documents { documents, .. } => {
+            let found = targets::of_documents(cx, selection, documents, false).await;
+            Error::many(found.errors)?;
+            (found.targets, Vec::new())
+        }
+    };
+    if targets.len() + queries.len() != 1 {
+        let found = targets.len();
+        return Err(Error::new(format!(
+            "watch is only supported on individual resources and resource collections - {found} resources were found"
+        )));
+    }
+    if let Some(query) = queries.pop() {
+        return Ok((query, None));
+    }
+    let target = targets.pop().ok_or_else(|| Error::silent(1))?;
+    let query = Query {
+        kind: std::sync::Arc::clone(&target.kind),
+        namespace: target.namespace.clone(),
+        labels: String::new(),
+        fields: format!("metadata.name={}", target.name),
+    };
+    Ok((query, Some(target)))
+}
+
+fn output_of(args: &GetArgs, query: &Query) -> Result<Output> {
+    if !args.is_table() {
+        return Ok(Output::Objects(args.output.printer_with_columns("", args.no_headers)?));
+    }
+    let with_kind = if args.show_kind { query.kind.printed_name() } else { String::new() };
+    let options = args.options(&with_kind, args.all_namespaces && query.kind.namespaced);
+    let about = Target::named(std::sync::Arc::clone(&query.kind), &query.namespace, "");
+    Ok(Output::Table(Box::new(table::Printer::new(options)), about))
+}
+
+impl Output {
+    /// Prints what there was when the watch began.
+    fn print_first(&mut self, args: &GetArgs, cx: &Context, query: &Query, mut first: Value) -> Result<()> {
+        if matches!(self, Self::Table(..)) || first.get("items").is_none() {
+            return self.print(args, cx, "ADDED", first);
+        }
+        for target in targets::of_list(query, &mut first) {
+            self.print(args, cx, "ADDED", target.object)?;
+        }
+        Ok(())
+    }
+
+    fn print(&mut self, args: &GetArgs, cx: &Context, event: &str, object: Value) -> Result<()> {
+        match self {
+            Self::Table(printer, about) => {
+                about.object = object;
+                let table = to_table(about);
+                if !table.rows.is_empty() {
+                    printer.add(&table, args.output_watch_events.then_some(event));
+                }
+                let mut text = String::new();
+                printer.flush(&mut text);
+                cx.out(&text)
+            }
+            Self::Objects(printer) if args.output_watch_events && args.output.format() != "name" => {
+                printer.print(cx, &json!({"type": event, "object": object}))
+            }
+            Self::Objects(printer) => printer.print(cx, &object),
+        }
+    }
+}
