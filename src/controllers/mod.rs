@@ -5,6 +5,7 @@
 
 pub mod accounts;
 pub mod deployment;
+pub mod endpoints;
 pub mod garbage;
 pub mod namespaces;
 pub mod pods;

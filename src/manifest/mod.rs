@@ -1,4 +1,14 @@
 //! YAML and JSON with Kubernetes' rules: reading with source positions, writing as kubectl does.
+//!
+//! | from | to | with |
+//! |---|---|---|
+//! | a file's text | its [`Document`]s, each with its value and the places of its fields | [`documents`] |
+//! | one YAML document | a value or JSON text | [`yaml_to_value`], [`yaml_to_json`] |
+//! | JSON text | a value or YAML text | [`json_to_value`], [`json_to_yaml`] |
+//! | a value | what `-o yaml` and `-o kyaml` print | [`to_yaml`], [`to_kyaml`] |
+//!
+//! Reading goes from characters (`input`) to tokens (`scanner`, `scalars`, `tags`), events (`parser`), nodes
+//! (`tree`) and values (`decode`, `scalar`). Errors have the texts of the Go libraries, and true places besides.
 
 mod decode;
 mod emitter;

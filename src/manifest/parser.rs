@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use super::error::Error;
 use super::input::Fault;
-use super::scanner::{Mark, Result, Scanner, Tag, Token, TokenKind};
+use super::scanner::{Mark, Result, Scanner, Tag, TagDirective, Token, TokenKind};
 
 /// What happens in a document.
 #[derive(Debug)]
@@ -131,7 +131,7 @@ impl<'a> Parser<'a> {
                 self.state = State::End;
                 return Ok((Event::StreamEnd, mark));
             }
-            TokenKind::Version { .. } | TokenKind::TagDirective { .. } | TokenKind::DocumentStart => {}
+            TokenKind::Version { .. } | TokenKind::TagDirective(_) | TokenKind::DocumentStart => {}
             _ if implicit => {
                 self.directives()?;
                 self.states.push(State::DocumentEnd);
@@ -153,7 +153,7 @@ impl<'a> Parser<'a> {
 
     fn directives(&mut self) -> Result<()> {
         let mut version_seen = false;
-        while matches!(self.scanner.peek()?.kind, TokenKind::Version { .. } | TokenKind::TagDirective { .. }) {
+        while matches!(self.scanner.peek()?.kind, TokenKind::Version { .. } | TokenKind::TagDirective(_)) {
             let Token { kind, start, .. } = self.scanner.take()?;
             match kind {
                 TokenKind::Version { .. } if version_seen => {
@@ -161,7 +161,8 @@ impl<'a> Parser<'a> {
                 }
                 TokenKind::Version { major: 1, minor: 1 } => version_seen = true,
                 TokenKind::Version { .. } => return Self::error("found incompatible YAML document", start),
-                TokenKind::TagDirective { handle, prefix } => {
+                TokenKind::TagDirective(directive) => {
+                    let TagDirective { handle, prefix } = *directive;
                     if self.tag_directives.iter().any(|(known, _)| *known == handle) {
                         return Self::error("found duplicate %TAG directive", start);
                     }
@@ -177,7 +178,7 @@ impl<'a> Parser<'a> {
         let token = self.scanner.peek()?;
         match token.kind {
             TokenKind::Version { .. }
-            | TokenKind::TagDirective { .. }
+            | TokenKind::TagDirective(_)
             | TokenKind::DocumentStart
             | TokenKind::DocumentEnd
             | TokenKind::StreamEnd => {

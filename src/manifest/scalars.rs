@@ -2,7 +2,12 @@
 
 use std::borrow::Cow;
 
-use super::scanner::{Mark, Result, Scanner, Token, TokenKind};
+use super::scanner::{Mark, Result, Scanner, Token, TokenKind, stops};
+
+/// Where a plain scalar may end.
+static PLAIN_STOPS: [bool; 256] = stops(b" \t\n\r:,?[]{}");
+/// Where something may happen in a quoted scalar.
+static QUOTED_STOPS: [bool; 256] = stops(b" \t\n\r'\"\\");
 
 /// Line breaks and blanks between two pieces of a flow scalar, not yet known to matter.
 #[derive(Default)]
@@ -114,6 +119,7 @@ impl<'a> Scanner<'a> {
     /// Passes the characters of a plain scalar up to a blank, a break or an indicator that ends it.
     fn skip_plain_run(&mut self) -> Result<()> {
         let bytes = self.text.as_bytes();
+        self.skip_run(&PLAIN_STOPS);
         while let Some(&byte) = bytes.get(self.at) {
             let ends = match byte {
                 b' ' | b'\t' | b'\n' | b'\r' => true,
@@ -127,6 +133,7 @@ impl<'a> Scanner<'a> {
             }
             self.skip();
             self.need(2)?;
+            self.skip_run(&PLAIN_STOPS);
         }
         Ok(())
     }
@@ -213,6 +220,7 @@ impl<'a> Scanner<'a> {
     fn scan_quoted_run(&mut self, value: &mut Collected<'a>, single: bool) -> Result<bool> {
         let bytes = self.text.as_bytes();
         let mut from = self.at;
+        self.skip_run(&QUOTED_STOPS);
         while let Some(&byte) = bytes.get(self.at) {
             match byte {
                 b' ' | b'\t' | b'\n' | b'\r' => break,
@@ -242,6 +250,7 @@ impl<'a> Scanner<'a> {
                 _ => self.skip(),
             }
             self.need(2)?;
+            self.skip_run(&QUOTED_STOPS);
         }
         value.add(from, self.at);
         Ok(false)

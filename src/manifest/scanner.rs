@@ -33,7 +33,7 @@ impl From<Mark> for Position {
 pub(super) enum TokenKind<'a> {
     StreamEnd,
     Version { major: u8, minor: u8 },
-    TagDirective { handle: String, prefix: String },
+    TagDirective(Box<TagDirective>),
     DocumentStart,
     DocumentEnd,
     BlockSequenceStart,
@@ -58,6 +58,13 @@ pub(super) enum TokenKind<'a> {
 pub(super) struct Tag {
     pub(super) handle: String,
     pub(super) suffix: String,
+}
+
+/// A `%TAG` line.
+#[derive(Debug, Clone)]
+pub(super) struct TagDirective {
+    pub(super) handle: String,
+    pub(super) prefix: String,
 }
 
 /// A token and where it starts and ends.
@@ -121,14 +128,14 @@ impl<'a> Scanner<'a> {
     }
 
     /// The next token.
+    #[inline]
     pub(super) fn peek(&mut self) -> Result<&Token<'a>> {
         if !self.available {
             self.fetch_more()?;
         }
-        // The loop above ends only with a token; the end stands for one that cannot be missing.
-        let end = Token { kind: TokenKind::StreamEnd, start: self.mark, end: self.mark };
         if self.tokens.is_empty() {
-            self.tokens.push_back(end);
+            // Behind the end there is always the end.
+            self.push(TokenKind::StreamEnd, self.mark);
         }
         Ok(&self.tokens[0])
     }
@@ -138,8 +145,8 @@ impl<'a> Scanner<'a> {
         self.peek()?;
         self.available = false;
         self.parsed += 1;
-        let end = Token { kind: TokenKind::StreamEnd, start: self.mark, end: self.mark };
-        Ok(self.tokens.pop_front().unwrap_or(end))
+        let end = self.mark;
+        Ok(self.tokens.pop_front().unwrap_or(Token { kind: TokenKind::StreamEnd, start: end, end }))
     }
 
     /// The byte `ahead` of the next one, 0 behind the end.
@@ -151,6 +158,11 @@ impl<'a> Scanner<'a> {
     /// Fails if the reference would by now have read the input's fault to see `count` more characters.
     #[inline]
     pub(super) fn need(&self, count: usize) -> Result<()> {
+        if self.fault.is_some() { self.need_before_fault(count) } else { Ok(()) }
+    }
+
+    #[cold]
+    fn need_before_fault(&self, count: usize) -> Result<()> {
         match &self.fault {
             Some(fault) if self.text[self.at..].chars().take(count).count() < count => Err(Error::Syntax {
                 problem: fault.problem.to_owned(),
@@ -158,6 +170,17 @@ impl<'a> Scanner<'a> {
                 at: Position { line: fault.line + 1, column: fault.column + 1 },
             }),
             _ => Ok(()),
+        }
+    }
+
+    /// Passes ASCII up to a byte that `stops` names. With a fault ahead it passes nothing, as then every single
+    /// character needs a check.
+    #[inline]
+    pub(super) fn skip_run(&mut self, stops: &[bool; 256]) {
+        if self.fault.is_none() {
+            let rest = &self.text.as_bytes()[self.at..];
+            let length = rest.iter().position(|byte| stops[usize::from(*byte)]).unwrap_or(rest.len());
+            self.skip_ascii(length);
         }
     }
 
@@ -327,9 +350,11 @@ impl<'a> Scanner<'a> {
 
     /// Passes everything up to the end of the line.
     pub(super) fn skip_comment(&mut self) -> Result<()> {
+        self.skip_run(&LINE_STOPS);
         while !self.is_breakz(0) {
             self.skip();
             self.need(1)?;
+            self.skip_run(&LINE_STOPS);
         }
         Ok(())
     }
@@ -561,3 +586,21 @@ pub(super) fn break_width(bytes: &[u8], at: usize) -> usize {
         _ => 0,
     }
 }
+
+/// A table of the bytes in `named` and of all that are not ASCII.
+pub(super) const fn stops(named: &[u8]) -> [bool; 256] {
+    let mut table = [false; 256];
+    let mut i = 0;
+    while i < named.len() {
+        table[named[i] as usize] = true;
+        i += 1;
+    }
+    let mut byte = 0x80;
+    while byte < 256 {
+        table[byte] = true;
+        byte += 1;
+    }
+    table
+}
+
+static LINE_STOPS: [bool; 256] = stops(b"\n\r");

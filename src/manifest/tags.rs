@@ -1,6 +1,6 @@
 //! Scanning of directives, tags, anchors and aliases.
 
-use super::scanner::{Result, Scanner, Tag, Token, TokenKind, char_width};
+use super::scanner::{Result, Scanner, Tag, TagDirective, Token, TokenKind, char_width};
 
 fn is_word(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'-'
@@ -116,7 +116,7 @@ impl<'a> Scanner<'a> {
         if !self.is_blankz(0) {
             return self.error("did not find expected whitespace or line break");
         }
-        Ok(TokenKind::TagDirective { handle, prefix })
+        Ok(TokenKind::TagDirective(Box::new(TagDirective { handle, prefix })))
     }
 
     pub(super) fn scan_tag(&mut self) -> Result<Token<'a>> {

@@ -3,7 +3,6 @@ use serde_json::json;
 
 use super::*;
 use crate::object::json::to_compact;
-use crate::testing::fuzz::fuzz_yaml;
 
 fn at(line: usize, column: usize) -> Position {
     Position { line, column }
@@ -194,15 +193,5 @@ proptest! {
         prop_assume!(!text.contains(['\u{7f}', '\u{85}']));
         prop_assert_eq!(&yaml_to_json(&text, true), &Ok(text.clone()));
         prop_assert_eq!(json_to_value(&text).map(|value| to_compact(&value)), Ok(text));
-    }
-
-    #[test]
-    fn any_bytes_are_read_without_panic(bytes in prop::collection::vec(any::<u8>(), 0..60)) {
-        fuzz_yaml(&bytes);
-    }
-
-    #[test]
-    fn anything_like_yaml_is_read_without_panic(text in "([-?:,\\[\\]{}#&*!|>'\"%@` \t\r\nab01.<=~]|: |- |\n  |---\n|&a |\\*a|<<: |!!int |\u{2028}|\u{85}|\u{feff}|\\\\x4){0,40}") {
-        fuzz_yaml(text.as_bytes());
     }
 }

@@ -6,3 +6,4 @@
 pub mod kubelet;
 pub mod logs;
 pub mod register;
+pub mod scheduler;

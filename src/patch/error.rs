@@ -3,6 +3,7 @@
 use thiserror::Error;
 
 use super::gofmt;
+use crate::manifest;
 use crate::object::{Map, Value};
 
 /// Why a patch could not be computed or applied.
@@ -118,7 +119,7 @@ pub enum PatchError {
     #[error("precondition failed for: {0}")]
     Precondition(String),
     /// The patch would overwrite what others changed.
-    #[error("the patch conflicts with changes made from original to current")]
+    #[error("{0}")]
     Conflict(Box<Conflict>),
     /// Input on which the Go library panics; a server answers with an internal error.
     #[error("runtime error: {0}")]
@@ -160,15 +161,9 @@ pub struct Conflict {
     pub changes: Value,
 }
 
-impl Conflict {
-    /// The full text; `yaml` prints a value as YAML with a trailing newline, as `manifest` does.
-    ///
-    /// The printer is passed in because this module stands below the YAML module.
-    pub fn text(&self, yaml: impl Fn(&Value) -> String) -> String {
-        format!(
-            "patch:\n{}\nconflicts with changes made from original to current:\n{}\n",
-            yaml(&self.patch),
-            yaml(&self.changes)
-        )
+impl std::fmt::Display for Conflict {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let (patch, changes) = (manifest::to_yaml(&self.patch), manifest::to_yaml(&self.changes));
+        write!(f, "patch:\n{patch}\nconflicts with changes made from original to current:\n{changes}\n")
     }
 }

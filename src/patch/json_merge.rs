@@ -1,6 +1,9 @@
 //! RFC 7386 merge patch, and the three-way merge that `kubectl apply` uses for custom resources
 //! (`k8s.io/apimachinery/pkg/util/jsonmergepatch` over `evanphx/json-patch` v4).
 
+use std::collections::BTreeMap;
+
+use super::lazy::{self, Node, Slot};
 use super::{Conflict, PatchError, Precondition, fields};
 use crate::object::{Map, Value};
 
@@ -27,6 +30,78 @@ pub fn apply(document: &mut Value, mut patch: Value) -> Result<(), PatchError> {
         _ => return Err(PatchError::MergePatch),
     }
     Ok(())
+}
+
+/// Applies an RFC 7386 merge patch to a text: what is not touched keeps its order and spelling (`MergePatch`).
+///
+/// # Errors
+/// As [`apply`], and when one of the texts is no JSON.
+pub fn apply_text(document: &str, patch: &str) -> Result<String, PatchError> {
+    let (document, patch) = (Text::parse(document), Text::parse(patch));
+    let mut out = String::new();
+    match (document, patch) {
+        (Text::Broken | Text::Null, _) => return Err(PatchError::MergeDocument),
+        (_, Text::Broken | Text::Null | Text::Scalar) => return Err(PatchError::MergePatch),
+        (_, Text::List(mut items)) => {
+            items.iter_mut().flatten().for_each(Node::prune);
+            lazy::write_ary(&mut out, &items);
+        }
+        (Text::Object(mut fields), Text::Object(patch)) => {
+            merge_text(&mut fields, patch);
+            lazy::write_doc(&mut out, &fields);
+        }
+        (_, Text::Object(mut patch)) => {
+            lazy::prune_fields(&mut patch);
+            lazy::write_doc(&mut out, &patch);
+        }
+    }
+    Ok(out)
+}
+
+/// A document or a patch as text.
+enum Text {
+    Object(BTreeMap<String, Slot>),
+    List(Vec<Slot>),
+    Scalar,
+    Null,
+    Broken,
+}
+
+impl Text {
+    fn parse(text: &str) -> Self {
+        if let Some(fields) = lazy::parse_doc(text) {
+            return Self::Object(fields);
+        }
+        if let Some(items) = lazy::parse_ary(text) {
+            return Self::List(items);
+        }
+        match serde_json::from_str::<Value>(text) {
+            Ok(Value::Null) => Self::Null,
+            Ok(_) => Self::Scalar,
+            Err(_) => Self::Broken,
+        }
+    }
+}
+
+fn merge_text(fields: &mut BTreeMap<String, Slot>, patch: BTreeMap<String, Slot>) {
+    for (key, value) in patch {
+        let Some(mut value) = value else {
+            fields.remove(&key);
+            continue;
+        };
+        match fields.get_mut(&key).and_then(Option::as_mut).and_then(Node::as_doc) {
+            Some(inner) => match value.as_doc() {
+                Some(patch) => merge_text(inner, std::mem::take(patch)),
+                None => {
+                    fields.insert(key, Some(value));
+                }
+            },
+            None => {
+                value.prune();
+                fields.insert(key, Some(value));
+            }
+        }
+    }
 }
 
 /// Drops nulls in the lists that `patch` puts where the document has no map.

@@ -5,16 +5,22 @@
 //! | [`apply`] | what `kubectl apply` does: choose the kind of patch, keep the last-applied annotation |
 //! | [`strategic`] | strategic merge patch: apply, two-way and three-way diff |
 //! | [`json_merge`] | RFC 7386 merge patch and the three-way merge of custom resources |
+//! | [`ssa`] | server-side apply and the ownership of fields |
+//! | [`json_patch`] | RFC 6902 |
 //! | [`meta`] | merge keys and strategies of fields |
 
 pub mod apply;
 mod error;
 mod gofmt;
 pub mod json_merge;
+pub mod json_patch;
+mod lazy;
 pub mod meta;
+pub mod ssa;
 pub mod strategic;
 
 pub use error::{Conflict, PatchError};
+pub use json_patch::JsonPatch;
 pub use meta::PatchSchema;
 
 use std::sync::LazyLock;

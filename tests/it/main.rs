@@ -1,5 +1,6 @@
 //! Integration tests: the pure engines against vectors, the layers, and the binary against embedded servers.
 
 mod apiserver;
+mod fuzz;
 mod layers;
 mod vectors;

@@ -306,9 +306,13 @@ impl Turn<'_> {
             Action::Post { resource, namespace, name, subresource, object } => {
                 let path = path(&resource, &namespace, &name, Some(subresource));
                 match api.call(Method::POST, &path, JSON, Some(&object)).await {
-                    Err(e) if e.code() == 404 => Ok(()),
-                    posted => posted.map(drop),
-                }
+                    Err(e) if e.code() == 404 => return Ok(()),
+                    posted => posted.map(drop)?,
+                };
+                // The answer is not the object; what has become of it must be in the cache before the next turn.
+                let key = Key { namespace, name };
+                let now = api.get(&resource, &key).await;
+                self.unless_gone(&resource, &key, now)
             }
             Action::Event { regarding, type_, reason, message } => {
                 let component = self.runner.controller.event_source();

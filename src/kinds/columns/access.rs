@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use super::{Row, RowOf, text};
-use crate::object::{Value, meta};
+use crate::object::{Value, intstr, meta};
 
 pub(super) const ROWS: &[RowOf] = &[
     ("certificates.k8s.io", "CertificateSigningRequest", signing_request),
@@ -71,7 +71,7 @@ fn lease(row: &Row<'_>) -> Vec<Value> {
 }
 
 fn disruption_budget(row: &Row<'_>) -> Vec<Value> {
-    let amount = |field: &str| row.get(&["spec", field]).map_or_else(|| "N/A".to_owned(), text::int_or_string);
+    let amount = |field: &str| row.get(&["spec", field]).map_or_else(|| "N/A".to_owned(), intstr::to_text);
     vec![
         row.name(),
         json!(amount("minAvailable")),

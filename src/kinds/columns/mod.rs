@@ -25,6 +25,11 @@ mod pod;
 mod storage;
 mod workloads;
 
+pub use self::core::node_roles;
+pub use access::signing_request_status;
+pub use network::{join_host_port, load_balancer};
+pub use storage::is_default_class;
+
 /// One column of a table.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Column {

@@ -56,21 +56,6 @@ fn restarts_of_sidecars_count_once_the_pod_runs() {
 }
 
 #[test]
-fn selectors_are_sorted_by_key() {
-    let selector = json!({
-        "matchLabels": {"z": "1"},
-        "matchExpressions": [
-            {"key": "b", "operator": "NotIn", "values": ["y", "x"]},
-            {"key": "a", "operator": "DoesNotExist"},
-            {"key": "c", "operator": "Exists"},
-        ],
-    });
-    assert_eq!(text::selector_or_none(Some(&selector)), "!a,b notin (x,y),c,z=1");
-    assert_eq!(text::selector_or_none(None), "<none>");
-    assert_eq!(text::selector_or_none(Some(&json!({"matchExpressions": [{"key": "a"}]}))), "<error>");
-}
-
-#[test]
 fn events_of_both_groups_show_the_same() {
     let core = json!({
         "metadata": {"name": "e"},

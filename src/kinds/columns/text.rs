@@ -1,44 +1,27 @@
 //! Texts that cells and descriptions share: ages, label maps, selectors, containers, access modes.
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, Duration, Utc};
 
-use crate::object::{Map, Value, meta};
+use crate::object::{Map, Value, duration, intstr, meta, quantity, selector, time};
 
 /// Time between an RFC 3339 timestamp and `now` in few words; `<unknown>` for an absent or malformed timestamp.
 pub fn since(timestamp: &str, now: DateTime<Utc>) -> String {
-    match parse_time(timestamp) {
-        Some(time) => human(now - time),
-        None => "<unknown>".to_owned(),
-    }
+    time::age(Some(timestamp), now)
 }
 
-/// A length of time in few words: `45s`, `3h12m`, `5y40d` (`duration.HumanDuration`).
-pub fn human(d: chrono::Duration) -> String {
-    let seconds = d.num_seconds();
-    let (minutes, hours) = (d.num_minutes(), d.num_hours());
-    let (days, years) = (hours / 24, hours / 24 / 365);
-    match () {
-        () if seconds < -1 => "<invalid>".into(),
-        () if seconds < 0 => "0s".into(),
-        () if seconds < 120 => format!("{seconds}s"),
-        () if minutes < 10 && seconds % 60 == 0 => format!("{minutes}m"),
-        () if minutes < 10 => format!("{minutes}m{}s", seconds % 60),
-        () if minutes < 180 => format!("{minutes}m"),
-        () if hours < 8 && minutes % 60 == 0 => format!("{hours}h"),
-        () if hours < 8 => format!("{hours}h{}m", minutes % 60),
-        () if hours < 48 => format!("{hours}h"),
-        () if hours < 192 && hours % 24 == 0 => format!("{days}d"),
-        () if hours < 192 => format!("{days}d{}h", hours % 24),
-        () if hours < 24 * 365 * 2 => format!("{days}d"),
-        () if hours < 24 * 365 * 8 && days % 365 == 0 => format!("{years}y"),
-        () if hours < 24 * 365 * 8 => format!("{years}y{}d", days % 365),
-        () => format!("{years}y"),
-    }
+/// A length of time in few words: `45s`, `3h12m`, `5y40d`.
+pub fn human(length: Duration) -> String {
+    let nanoseconds = length.num_nanoseconds();
+    duration::human(duration::GoDuration(nanoseconds.unwrap_or(if length < Duration::zero() {
+        i64::MIN
+    } else {
+        i64::MAX
+    })))
 }
 
 /// Reads an RFC 3339 timestamp.
 pub fn parse_time(timestamp: &str) -> Option<DateTime<Utc>> {
-    DateTime::parse_from_rfc3339(timestamp).ok().map(|time| time.with_timezone(&Utc))
+    time::parse(timestamp).ok()
 }
 
 /// A map of labels as `a=b,c=d`, `<none>` when empty.
@@ -52,36 +35,9 @@ pub fn or_none(text: String) -> String {
     if text.is_empty() { "<none>".to_owned() } else { text }
 }
 
-/// A label selector (`matchLabels`, `matchExpressions`) in the form of `labels.Selector.String()`; `None` when an
-/// expression is invalid, empty for one that selects everything or nothing.
-pub fn selector(selector: Option<&Value>) -> Option<String> {
-    let Some(selector) = selector.filter(|s| !s.is_null()) else { return Some(String::new()) };
-    let mut parts: Vec<(&str, String)> = meta::texts(meta::map_at(selector, &["matchLabels"]))
-        .map(|(key, value)| (key, format!("{key}={value}")))
-        .collect();
-    for expression in meta::list_at(selector, &["matchExpressions"]) {
-        let key = meta::str_at(expression, &["key"]);
-        let mut values: Vec<&str> = meta::list_at(expression, &["values"]).iter().filter_map(Value::as_str).collect();
-        values.sort_unstable();
-        let text = match meta::str_at(expression, &["operator"]) {
-            "In" => format!("{key} in ({})", values.join(",")),
-            "NotIn" => format!("{key} notin ({})", values.join(",")),
-            "Exists" => key.to_owned(),
-            "DoesNotExist" => format!("!{key}"),
-            _ => return None,
-        };
-        parts.push((key, text));
-    }
-    parts.sort_by(|a, b| a.0.cmp(b.0));
-    Some(parts.into_iter().map(|(_, text)| text).collect::<Vec<_>>().join(","))
-}
-
-/// A label selector for people (`metav1.FormatLabelSelector`): `<none>` when empty, `<error>` when invalid.
+/// A label selector for people: `<none>` when empty, `<error>` when invalid.
 pub fn selector_or_none(value: Option<&Value>) -> String {
-    match selector(value) {
-        Some(text) => or_none(text),
-        None => "<error>".to_owned(),
-    }
+    selector::format_struct(value.unwrap_or(&Value::Null))
 }
 
 /// Names and images of a pod spec's containers, each joined with commas.
@@ -105,17 +61,12 @@ pub fn storage_class(object: &Value) -> &str {
         .unwrap_or_else(|| meta::str_at(object, &["spec", "storageClassName"]))
 }
 
-/// A quantity as the object has it, `0` when absent.
+/// A quantity in canonical form, `0` when absent; what is no quantity stays as it is.
 pub fn quantity(value: Option<&Value>) -> String {
     match value {
         None | Some(Value::Null) => "0".to_owned(),
-        Some(value) => value.as_str().map_or_else(|| value.to_string(), str::to_owned),
+        Some(value) => quantity::from_value(value).map_or_else(|_| intstr::to_text(value), |q| q.to_string()),
     }
-}
-
-/// An integer or a percentage as text (`IntOrString.String()`).
-pub fn int_or_string(value: &Value) -> String {
-    value.as_str().map_or_else(|| value.to_string(), str::to_owned)
 }
 
 /// At most `max` items joined with commas, and how many more there are; `<unset>` when there is none.

@@ -3,6 +3,7 @@
 use serde_json::json;
 
 use super::{Row, RowOf, text};
+use crate::object::selector::LabelSelector;
 use crate::object::{GroupVersion, Value, meta};
 
 pub(super) const ROWS: &[RowOf] = &[
@@ -58,7 +59,8 @@ fn deployment(row: &Row<'_>) -> Vec<Value> {
     let ready = format!("{}/{}", row.int(&["status", "readyReplicas"]), row.int(&["spec", "replicas"]));
     let (names, images) = text::containers(row.get(&["spec", "template", "spec"]));
     // Unlike elsewhere the selector stands bare here, without `<none>`.
-    let selector = text::selector(row.get(&["spec", "selector"])).unwrap_or_else(|| "<invalid>".to_owned());
+    let selector = LabelSelector::from_struct(row.get(&["spec", "selector"]).unwrap_or(&Value::Null));
+    let selector = selector.map_or_else(|_| "<invalid>".to_owned(), |selector| selector.to_string());
     vec![
         row.name(),
         json!(ready),

@@ -4,9 +4,11 @@
 //! One file per engine registers its sets in [`SETS`]: a set is a function from a case to `Ok(())` or what differs.
 
 mod columns;
+mod describe;
 mod manifest;
 mod object;
 mod patch;
+mod server_side_apply;
 
 use std::path::{Path, PathBuf};
 
@@ -25,7 +27,8 @@ pub struct Set {
 }
 
 /// All sets, from one slice per engine.
-const SETS: &[&[Set]] = &[columns::SETS, manifest::SETS, object::SETS, patch::SETS];
+const SETS: &[&[Set]] =
+    &[columns::SETS, describe::SETS, manifest::SETS, object::SETS, patch::SETS, server_side_apply::SETS];
 
 fn folder() -> PathBuf {
     match std::env::var_os("KNARR_VECTORS") {

@@ -1,0 +1,113 @@
+//! Server-side apply: sequences of applies and updates by several managers on one object.
+
+use std::sync::OnceLock;
+
+use chrono::DateTime;
+use knarr::kinds::schema::Additional;
+use knarr::kinds::{Schema, SchemaNode, Schemas};
+use knarr::object::{GroupVersion, GroupVersionKind, meta};
+use knarr::patch::ssa::{self, Options};
+use serde_json::{Value, json};
+use std::sync::Arc;
+
+use super::{Set, same};
+
+pub const SETS: &[Set] = &[Set { name: "server_side_apply", at_least: 70.0, known: &[], check }];
+
+/// The definitions without defaults and with quantities as texts: the cases were made from the OpenAPI v2 document.
+fn schemas() -> &'static Schemas {
+    static SCHEMAS: OnceLock<Schemas> = OnceLock::new();
+    SCHEMAS.get_or_init(|| {
+        let builtin = Schemas::builtin();
+        let definitions = builtin
+            .names()
+            .filter_map(|name| Some((name.to_owned(), without_defaults(builtin.definition(name)?.schema()))));
+        Schemas::from_definitions(definitions)
+    })
+}
+
+fn without_defaults(schema: &Schema) -> Schema {
+    let mut schema = schema.clone();
+    schema.default = None;
+    for field in schema.properties.values_mut() {
+        *field = Arc::new(without_defaults(field));
+    }
+    if let Some(items) = &mut schema.items {
+        *items = Arc::new(without_defaults(items));
+    }
+    if let Some(Additional::Schema(values)) = &mut schema.additional_properties {
+        *values = Arc::new(without_defaults(values));
+    }
+    schema
+}
+
+/// One object that a case works on.
+struct Subject<'a> {
+    kind: GroupVersionKind,
+    schema: SchemaNode<'a>,
+    empty: Value,
+    live: Option<Value>,
+}
+
+impl Subject<'_> {
+    fn step(&mut self, step: &Value) -> Result<Value, ssa::Error> {
+        let options = Options {
+            manager: step["manager"].as_str().unwrap_or_default(),
+            force: step["force"].as_bool().unwrap_or_default(),
+            subresource: "",
+            kind: &self.kind,
+            schema: Some(self.schema),
+            empty: &self.empty,
+            reset_fields: &[],
+            versions: None,
+            now: DateTime::default(),
+        };
+        let live = self.live.as_ref();
+        match step["op"].as_str() {
+            Some("apply") => ssa::apply(live, &step["object"], &options),
+            _ => ssa::try_update(live, &step["object"], &options),
+        }
+    }
+}
+
+fn outcome(result: &Result<Value, ssa::Error>) -> Value {
+    match result {
+        Ok(object) => {
+            let mut object = object.clone();
+            let mut managed = meta::remove(&mut object, &["metadata", "managedFields"]).unwrap_or_else(|| json!([]));
+            for entry in managed.as_array_mut().into_iter().flatten() {
+                meta::remove(entry, &["time"]);
+            }
+            json!({"object": object, "managedFields": managed})
+        }
+        Err(error) => {
+            let status = error.to_status();
+            if status.reason.is_empty() {
+                return json!({"error": {"message": status.message}});
+            }
+            let mut causes = status.details.map(|details| details.causes).unwrap_or_default();
+            causes.sort_by(|a, b| (&a.message, &a.field).cmp(&(&b.message, &b.field)));
+            json!({"error": {
+                "message": status.message, "reason": status.reason, "code": status.code, "causes": causes,
+            }})
+        }
+    }
+}
+
+fn check(case: &Value) -> Result<(), String> {
+    let (api_version, kind) = (meta::api_version(case), meta::kind(case));
+    let kind = GroupVersion::parse(api_version).ok_or("bad apiVersion")?.with_kind(kind);
+    let schema = schemas().of_kind(&kind).ok_or("no schema")?;
+    let empty = json!({"apiVersion": api_version, "kind": kind.kind});
+    let mut subject = Subject { kind, schema, empty, live: None };
+    let steps = case["steps"].as_array().ok_or("no steps")?;
+    for (number, step) in steps.iter().enumerate() {
+        let result = subject.step(step);
+        same(&outcome(&result).to_string(), &case["want"][number].to_string())
+            .map_err(|why| format!("step {number}: {why}"))?;
+        if let Ok(object) = result {
+            subject.live = Some(object);
+        }
+    }
+    Ok(())
+}
