@@ -163,7 +163,7 @@ impl Context {
             cluster: Cluster {
                 server: text(&globals.server),
                 tls_server_name: text(&globals.tls_server_name),
-                insecure_skip_tls_verify: globals.insecure_skip_tls_verify,
+                insecure_skip_tls_verify: globals.insecure_skip_tls_verify.unwrap_or_default(),
                 certificate_authority: text(&globals.certificate_authority),
                 disable_compression: globals.disable_compression,
                 ..Cluster::default()

@@ -45,10 +45,9 @@ impl HttpTransport {
             .tcp_nodelay(true)
             .redirect(reqwest::redirect::Policy::limited(10))
             .http2_adaptive_window(true);
-        if access.server.starts_with("https://") {
-            let config = tls::config(&access, certificate).map_err(refused)?;
-            builder = builder.tls_backend_preconfigured(config);
-        }
+        let secure = access.server.starts_with("https://");
+        let config = if secure { tls::config(&access, certificate) } else { tls::unused() };
+        builder = builder.tls_backend_preconfigured(config.map_err(refused)?);
         if access.disable_compression {
             builder = builder.no_gzip();
         }
@@ -161,10 +160,8 @@ impl Transport for HttpTransport {
 pub async fn fetch_url(url: &str) -> Result<(http::StatusCode, Bytes), String> {
     let access = ClusterAccess::default();
     let host = url.split_once("://").map_or("", |(_, rest)| rest).split('/').next().unwrap_or_default().to_owned();
-    let mut builder = reqwest::Client::builder();
-    if url.starts_with("https://") {
-        builder = builder.tls_backend_preconfigured(tls::config(&access, None)?);
-    }
+    let config = if url.starts_with("https://") { tls::config(&access, None)? } else { tls::unused()? };
+    let builder = reqwest::Client::builder().tls_backend_preconfigured(config);
     let told = |error: &reqwest::Error| format!("Get \"{url}\": {}", go_words(error, &host));
     let client = builder.build().map_err(|error| told(&error))?;
     let answer = client.get(url).send().await.map_err(|error| told(&error))?;

@@ -116,6 +116,17 @@ fn roots(access: &ClusterAccess) -> Result<RootCertStore, String> {
     Ok(store)
 }
 
+/// Settings for a client that speaks plain HTTP; they trust nobody.
+///
+/// # Errors
+/// None in practice.
+pub fn unused() -> Result<ClientConfig, String> {
+    let builder = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
+        .with_safe_default_protocol_versions()
+        .map_err(|error| error.to_string())?;
+    Ok(builder.with_root_certificates(RootCertStore::empty()).with_no_client_auth())
+}
+
 /// The TLS settings for a connection.
 ///
 /// # Errors

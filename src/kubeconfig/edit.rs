@@ -160,7 +160,7 @@ pub fn write_file(config: &Config, file: &Path) -> Result<(), Error> {
 
 /// The config as YAML with sorted keys, lists not indented.
 pub(crate) fn to_yaml(config: &Config) -> String {
-    serde_yaml::to_string(&config.to_value()).unwrap_or_default()
+    crate::manifest::to_yaml(&config.to_value())
 }
 
 #[cfg(test)]

@@ -45,8 +45,8 @@ pub struct GlobalArgs {
     #[arg(long, value_name = "NAME", num_args = 0..=1, require_equals = true, default_missing_value = "default")]
     pub embedded: Option<String>,
     /// Do not check the server's certificate; insecure
-    #[arg(long)]
-    pub insecure_skip_tls_verify: bool,
+    #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    pub insecure_skip_tls_verify: Option<bool>,
     /// The kubeconfig file to use
     #[arg(long, value_name = "FILE")]
     pub kubeconfig: Option<String>,
