@@ -2,7 +2,7 @@
 
 use crate::object::Value;
 
-/// A float as `%v` shows it: shortest digits, exponent form below 1e-4 and from 1e21 on.
+/// A float as `%v` shows it: shortest digits, exponent form below 1e-4 and from 1e21 on (`%v` differs from `%g` here).
 pub fn float(number: f64) -> String {
     if number.is_nan() {
         return "NaN".to_owned();

@@ -1,5 +1,7 @@
 //! Printers: tables, YAML, JSON, KYAML, names, JSONPath, Go templates, custom columns.
 
+pub mod custom_columns;
 pub mod gofmt;
+pub mod jsonpath;
 pub mod table;
 pub mod tabwriter;

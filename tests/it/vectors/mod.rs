@@ -7,6 +7,7 @@ mod columns;
 mod describe;
 mod manifest;
 mod object;
+mod output;
 mod patch;
 mod server_side_apply;
 
@@ -28,7 +29,7 @@ pub struct Set {
 
 /// All sets, from one slice per engine.
 const SETS: &[&[Set]] =
-    &[columns::SETS, describe::SETS, manifest::SETS, object::SETS, patch::SETS, server_side_apply::SETS];
+    &[columns::SETS, describe::SETS, manifest::SETS, object::SETS, output::SETS, patch::SETS, server_side_apply::SETS];
 
 fn folder() -> PathBuf {
     match std::env::var_os("KNARR_VECTORS") {
