@@ -79,9 +79,8 @@ impl CustomColumns {
         if headers.len() != specs.len() {
             return Err(CustomColumnsError::Mismatch { headers: headers.len(), specs: specs.len() });
         }
-        let column = |(header, path): (&str, &str)| {
-            Ok(Column { header: header.to_owned(), spec: jsonpath::relaxed(path)? })
-        };
+        let column =
+            |(header, path): (&str, &str)| Ok(Column { header: header.to_owned(), spec: jsonpath::relaxed(path)? });
         let columns: Result<_, CustomColumnsError> = headers.into_iter().zip(specs).map(column).collect();
         Ok(Self::new(columns?, false))
     }

@@ -45,11 +45,7 @@ impl JsonPath {
     ///
     /// # Errors
     /// When a part does not fit the data.
-    pub fn find<'a>(
-        &'a self,
-        data: &'a Value,
-        allow_missing_keys: bool,
-    ) -> Result<Vec<Vec<Found<'a>>>, JsonPathError> {
+    pub fn find<'a>(&'a self, data: &'a Value, allow_missing_keys: bool) -> Result<Vec<Vec<Found<'a>>>, JsonPathError> {
         eval::find(&self.nodes, data, allow_missing_keys)
     }
 
