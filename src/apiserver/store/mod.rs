@@ -231,19 +231,18 @@ impl Store {
     /// one failed.
     pub async fn write_all(&self, writes: Vec<Write>) -> Vec<WriteResult> {
         let count = writes.len();
-        match self.inner.writer.submit(writes) {
-            Some(reply) => reply.await.unwrap_or_else(|_| writer::closed(count)),
-            None => writer::closed(count),
-        }
+        let (reply, receiver) = tokio::sync::oneshot::channel();
+        // A caller that has gone away does not want its answer.
+        self.inner.writer.submit(writes, Box::new(|results| drop(reply.send(results))));
+        receiver.await.unwrap_or_else(|_| writer::closed(count))
     }
 
     /// As [`Store::write_all`], blocking the calling thread.
     pub fn write_all_blocking(&self, writes: Vec<Write>) -> Vec<WriteResult> {
         let count = writes.len();
-        match self.inner.writer.submit(writes) {
-            Some(reply) => reply.blocking_recv().unwrap_or_else(|_| writer::closed(count)),
-            None => writer::closed(count),
-        }
+        let (reply, receiver) = std::sync::mpsc::channel();
+        self.inner.writer.submit(writes, Box::new(move |results| drop(reply.send(results))));
+        receiver.recv().unwrap_or_else(|_| writer::closed(count))
     }
 
     /// Forgets history up to `revision`, in small steps, as far as the present state does not need it.

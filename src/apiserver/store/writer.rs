@@ -5,8 +5,6 @@ use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
-use tokio::sync::oneshot;
-
 use super::sqlite::{Log, Row};
 use super::{Change, Entry, Event, Expect, Inner, StoreError, Write, WriteError, WriteResult};
 
@@ -17,9 +15,12 @@ const KEEP: Duration = Duration::from_secs(300);
 /// Pause between the small steps of a compaction.
 const PAUSE: Duration = Duration::from_millis(20);
 
+/// What is called with the outcome of writes.
+pub(super) type Reply = Box<dyn FnOnce(Vec<WriteResult>) + Send>;
+
 /// What the thread is asked to do.
 pub(super) enum Job {
-    Write(Vec<Write>, oneshot::Sender<Vec<WriteResult>>),
+    Write(Vec<Write>, Reply),
     Compact(u64),
     Close(mpsc::Sender<()>),
 }
@@ -39,9 +40,9 @@ impl Handle {
         self.jobs.lock().unwrap_or_else(PoisonError::into_inner).send(job).is_ok()
     }
 
-    pub(super) fn submit(&self, writes: Vec<Write>) -> Option<oneshot::Receiver<Vec<WriteResult>>> {
-        let (reply, receiver) = oneshot::channel();
-        self.send(Job::Write(writes, reply)).then_some(receiver)
+    /// Hands writes over; `reply` is dropped uncalled when the store is closed.
+    pub(super) fn submit(&self, writes: Vec<Write>, reply: Reply) {
+        self.send(Job::Write(writes, reply));
     }
 
     pub(super) fn compact(&self, revision: u64) {
@@ -83,7 +84,7 @@ struct Writer {
     marks: VecDeque<(Instant, u64)>,
 }
 
-type Batch = Vec<(Vec<Write>, oneshot::Sender<Vec<WriteResult>>)>;
+type Batch = Vec<(Vec<Write>, Reply)>;
 
 impl Writer {
     fn run(mut self, jobs: &Receiver<Job>) {
@@ -120,7 +121,7 @@ impl Writer {
         &mut self,
         jobs: &Receiver<Job>,
         writes: Vec<Write>,
-        reply: oneshot::Sender<Vec<WriteResult>>,
+        reply: Reply,
     ) -> Option<Job> {
         let mut count = writes.len();
         let mut batch = vec![(writes, reply)];
@@ -144,7 +145,7 @@ impl Writer {
 
     fn commit(&mut self, batch: Batch) {
         let Some(store) = self.store.upgrade() else {
-            return batch.into_iter().for_each(|(writes, reply)| drop(reply.send(closed(writes.len()))));
+            return batch.into_iter().for_each(|(writes, reply)| reply(closed(writes.len())));
         };
         let mut staged = Staged::new(&store);
         let answers: Vec<_> = batch.into_iter().map(|(writes, reply)| (staged.judge(&writes), reply)).collect();
@@ -161,8 +162,7 @@ impl Writer {
                 Some(error) => results.iter().map(|_| Err(WriteError::Store(error.clone()))).collect(),
                 None => results,
             };
-            // A caller that has gone away does not want its answer.
-            let _ = reply.send(results);
+            reply(results);
         }
     }
 
