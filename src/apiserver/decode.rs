@@ -3,6 +3,7 @@
 use bytes::Bytes;
 
 use crate::kinds::decode::{self as kinds_decode};
+use crate::manifest;
 use crate::object::{GroupVersion, GroupVersionKind, Status, Value, field, meta};
 
 use super::negotiate::Encoding;
@@ -60,14 +61,13 @@ fn summary(body: &[u8]) -> String {
 ///
 /// The parser's text.
 pub fn parse(body: &[u8], encoding: Encoding) -> Result<Parsed, String> {
-    match encoding {
-        Encoding::Json => serde_json::from_slice(body)
-            .map(|value| Parsed { value, strict: Vec::new() })
-            .map_err(|e| format!("couldn't get version/kind; json parse error: {e}")),
-        Encoding::Yaml => serde_yaml::from_slice(body)
-            .map(|value| Parsed { value, strict: Vec::new() })
-            .map_err(|e| format!("yaml: {e}")),
-    }
+    let value = match encoding {
+        Encoding::Json => {
+            manifest::json_to_value(body).map_err(|e| format!("couldn't get version/kind; json parse error: {e}"))?
+        }
+        Encoding::Yaml => manifest::yaml_to_value(body, false).map_err(|e| e.to_string())?,
+    };
+    Ok(Parsed { value, strict: Vec::new() })
 }
 
 /// The kind that an object says it is, filled up from the one that is expected.

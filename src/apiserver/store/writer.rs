@@ -117,12 +117,7 @@ impl Writer {
     }
 
     /// Commits a write together with those that wait behind it; gives back the first other job found.
-    fn group(
-        &mut self,
-        jobs: &Receiver<Job>,
-        writes: Vec<Write>,
-        reply: Reply,
-    ) -> Option<Job> {
+    fn group(&mut self, jobs: &Receiver<Job>, writes: Vec<Write>, reply: Reply) -> Option<Job> {
         let mut count = writes.len();
         let mut batch = vec![(writes, reply)];
         let mut other = None;

@@ -10,7 +10,7 @@ use chrono::{DateTime, Utc};
 use futures_util::future::BoxFuture;
 
 use crate::kinds::columns;
-use crate::kinds::rules::{self, Context, GarbageCollection, Rules};
+use crate::kinds::rules::{self, Context, GarbageCollection, Rules, StatusSplit};
 use crate::object::{GroupKind, Status, Value};
 
 use super::core::Core;
@@ -147,6 +147,11 @@ pub trait Strategy: Send + Sync {
     /// Whether the generation counts changes of the object.
     fn has_generation(&self) -> bool;
 
+    /// Fields that a write to the object (empty `subresource`) or to a subresource does not own.
+    fn reset_fields(&self, _subresource: &str) -> &'static [&'static [&'static str]] {
+        &[]
+    }
+
     /// The columns of the resource's table, as `columnDefinitions`.
     fn table_columns(&self, resource: &Resource) -> Vec<Value> {
         columns::of(&resource.kind.group_kind()).iter().map(columns::Column::to_value).collect()
@@ -227,6 +232,14 @@ impl Strategy for BuiltIn {
 
     fn has_generation(&self) -> bool {
         self.rules.generation
+    }
+
+    fn reset_fields(&self, subresource: &str) -> &'static [&'static [&'static str]] {
+        match (self.rules.status, subresource) {
+            (StatusSplit::Status, "") => &[&["status"]],
+            (StatusSplit::Status, "status") => &[&["spec"]],
+            _ => &[],
+        }
     }
 }
 

@@ -53,6 +53,10 @@ impl Strategy for NamespaceStrategy {
     fn has_generation(&self) -> bool {
         self.0.has_generation()
     }
+
+    fn reset_fields(&self, subresource: &str) -> &'static [&'static [&'static str]] {
+        self.0.reset_fields(subresource)
+    }
 }
 
 impl NamespaceStrategy {

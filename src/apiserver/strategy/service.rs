@@ -137,6 +137,10 @@ impl Strategy for ServiceStrategy {
     fn has_generation(&self) -> bool {
         self.0.has_generation()
     }
+
+    fn reset_fields(&self, subresource: &str) -> &'static [&'static [&'static str]] {
+        self.0.reset_fields(subresource)
+    }
 }
 
 /// The object that stands for an address in use.

@@ -1,5 +1,6 @@
 //! One file per verb.
 
+pub mod apply;
 pub mod create;
 pub mod delete;
 pub mod get;

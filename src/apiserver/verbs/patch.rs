@@ -3,11 +3,12 @@
 use serde_json::json;
 
 use crate::apiserver::context::{Answer, Request};
-use crate::apiserver::negotiate::Encoding;
 use crate::apiserver::options::WriteOptions;
 use crate::apiserver::{decode, respond};
+use crate::object::status::Cause;
 use crate::object::{GroupVersionKind, Status, Value, meta};
 use crate::patch::apply::PatchType;
+use crate::patch::json_patch::JsonPatch;
 use crate::patch::{PatchSchema, json_merge, strategic};
 
 use super::update::{self, Plan};
@@ -68,7 +69,7 @@ pub async fn patch(request: &Request) -> Answer {
     let patch_type = patch_type(request)?;
     let options = WriteOptions::of(request, "PatchOptions")?;
     if patch_type == PatchType::Apply {
-        return Err(unsupported(request));
+        return super::apply::apply(request, &options).await;
     }
     let patch = Patch::parse(request, patch_type)?;
     let subresource = request.info.subresource.clone();
@@ -122,9 +123,14 @@ fn check_identity(request: &Request, object: &mut Value) -> Result<(), Status> {
 
 /// A patch that was read.
 pub struct Patch {
-    kind: PatchType,
-    value: Value,
+    kind: Content,
     strict: Vec<String>,
+}
+
+enum Content {
+    Json(JsonPatch),
+    Merge(Value),
+    Strategic(Value),
 }
 
 impl Patch {
@@ -134,17 +140,20 @@ impl Patch {
     ///
     /// 400 and 413.
     pub fn parse(request: &Request, kind: PatchType) -> Result<Self, Status> {
-        let parsed = decode::parse(&request.body, Encoding::Json).map_err(|why| {
-            Status::bad_request(why.trim_start_matches("couldn't get version/kind; json parse error: "))
-        })?;
-        let operations = parsed.value.as_array().map_or(0, Vec::len);
-        if kind == PatchType::Json && operations > MAX_OPERATIONS {
-            let message = format!(
-                "Request entity too large: The allowed maximum operations in a JSON patch is {MAX_OPERATIONS}, got {operations}"
-            );
-            return Err(Status::failure(413, "RequestEntityTooLarge", message));
-        }
-        Ok(Self { kind, value: parsed.value, strict: parsed.strict })
+        let text = String::from_utf8_lossy(&request.body);
+        let kind = match kind {
+            PatchType::Json => {
+                let patch =
+                    JsonPatch::decode(&text).map_err(|e| Status::bad_request(format!("error decoding patch: {e}")))?;
+                if patch.len() > MAX_OPERATIONS {
+                    return Err(too_many_operations(patch.len()));
+                }
+                Content::Json(patch)
+            }
+            PatchType::Merge => Content::Merge(document(&text)?),
+            PatchType::Strategic | PatchType::Apply => Content::Strategic(document(&text)?),
+        };
+        Ok(Self { kind, strict: Vec::new() })
     }
 
     /// Applies the patch to an object in the resource's form.
@@ -162,36 +171,47 @@ impl Patch {
     ///
     /// As [`Patch::apply`].
     pub fn apply_as(&self, request: &Request, old: &Value, gvk: &GroupVersionKind) -> Result<Value, Status> {
-        match self.kind {
-            PatchType::Json => self.json_patch(request, old),
-            PatchType::Merge => {
-                let mut patched = old.clone();
-                json_merge::apply(&mut patched, self.value.clone()).map_err(|e| Status::bad_request(e.to_string()))?;
+        let mut patched = old.clone();
+        match &self.kind {
+            Content::Json(patch) => {
+                patch.apply(&mut patched).map_err(|e| generic_invalid(request, &e.to_string()))?;
                 Ok(patched)
             }
-            PatchType::Strategic | PatchType::Apply => self.strategic(request, old, gvk),
+            Content::Merge(patch) => {
+                json_merge::apply(&mut patched, patch.clone()).map_err(|e| Status::bad_request(e.to_string()))?;
+                Ok(patched)
+            }
+            Content::Strategic(patch) => {
+                let unsupported = || Status::failure(500, "", "strategic merge patch format is not supported");
+                let schema = PatchSchema::of_kind(request.resource.schemas(), gvk).ok_or_else(unsupported)?;
+                strategic::apply(patched, patch.clone(), schema).map_err(|e| Status::failure(500, "", e.to_string()))
+            }
         }
     }
+}
 
-    fn json_patch(&self, request: &Request, old: &Value) -> Result<Value, Status> {
-        let operations: json_patch::Patch = serde_json::from_value(self.value.clone())
-            .map_err(|e| Status::bad_request(format!("error decoding patch: {e}")))?;
-        let mut patched = old.clone();
-        json_patch::patch(&mut patched, &operations).map_err(|e| {
-            let name = &request.info.name;
-            let mut status = Status::invalid(&request.resource.kind.group_kind(), name, &Vec::new());
-            status.message = format!("the server rejected our request due to an error in our request: {e}");
-            status
-        })?;
-        Ok(patched)
-    }
+fn document(text: &str) -> Result<Value, Status> {
+    crate::manifest::json_to_value(text).map_err(|e| Status::bad_request(e.to_string()))
+}
 
-    fn strategic(&self, request: &Request, old: &Value, gvk: &GroupVersionKind) -> Result<Value, Status> {
-        let unsupported = || Status::failure(500, "", "strategic merge patch format is not supported");
-        let schema = PatchSchema::of_kind(request.resource.schemas(), gvk);
-        strategic::apply(old.clone(), self.value.clone(), schema.ok_or_else(unsupported)?)
-            .map_err(|e| Status::failure(500, "", e.to_string()))
-    }
+fn too_many_operations(count: usize) -> Status {
+    let message = format!(
+        "Request entity too large: The allowed maximum operations in a JSON patch is {MAX_OPERATIONS}, got {count}"
+    );
+    Status::failure(413, "RequestEntityTooLarge", message)
+}
+
+/// What the server says of a patch that does not apply (`NewGenericServerResponse` with 422).
+fn generic_invalid(request: &Request, why: &str) -> Status {
+    let message = "the server rejected our request due to an error in our request";
+    let (group, plural) = (request.resource.group(), request.resource.plural());
+    let mut status = Status::failure(422, "Invalid", message);
+    let details = status.details_mut();
+    details.group = group.to_owned();
+    details.kind = plural.to_owned();
+    details.name.clone_from(&request.info.name);
+    details.causes.push(Cause { message: why.to_owned(), ..Cause::default() });
+    status
 }
 
 /// The options of a patch for admission.

@@ -1,0 +1,66 @@
+//! Server-side apply.
+
+use crate::apiserver::context::{Answer, Request};
+use crate::apiserver::managed::{self, Writer};
+use crate::apiserver::options::WriteOptions;
+use crate::apiserver::respond;
+use crate::manifest;
+use crate::object::{Status, Value, meta};
+
+use super::create;
+use super::update::{self, Plan};
+
+/// Answers an apply patch.
+///
+/// # Errors
+///
+/// 400, 403, 404, 409, 422, 500.
+pub async fn apply(request: &Request, options: &WriteOptions) -> Answer {
+    let resource = &request.resource;
+    let config = manifest::yaml_to_value(&request.body, false)
+        .map_err(|e| Status::bad_request(format!("error decoding YAML: {e}")))?;
+    let subresource = request.info.subresource.clone();
+    let plan = Plan {
+        options,
+        options_kind: "PatchOptions",
+        subresource: &subresource,
+        create: subresource.is_empty(),
+        owns_fields: true,
+        is_patch: true,
+    };
+    let writer = Writer::of(request, options);
+    let updated = update::change(request, &plan, &|old| {
+        let mut config = config.clone();
+        check_config(request, &mut config)?;
+        let applied = managed::apply(request, old, &config, &writer, options.force)?;
+        let mut object = settle(request, options, applied)?;
+        create::check_namespace(request, &object)?;
+        update::check_name(request, &mut object)?;
+        resource.strategy.default(resource, &mut object);
+        Ok(object)
+    })
+    .await?;
+    respond::object(request, if updated.created { 201 } else { 200 }, &updated.object)
+}
+
+/// Brings what apply made into normal form again.
+fn settle(request: &Request, options: &WriteOptions, applied: Value) -> Result<Value, Status> {
+    let decoded = request.resource.strategy.decode_value(&request.resource, applied)?;
+    options.report(request, decoded.strict)?;
+    Ok(decoded.object)
+}
+
+/// The configuration speaks of the object in the path.
+fn check_config(request: &Request, config: &mut Value) -> Result<(), Status> {
+    if !config.is_object() {
+        return Err(Status::bad_request("error decoding YAML: error converting YAML to JSON: expected an object"));
+    }
+    let name = meta::name(config).to_owned();
+    if !name.is_empty() && name != request.info.name {
+        return Err(Status::bad_request(format!(
+            "the name of the object ({name}) does not match the name on the URL ({})",
+            request.info.name
+        )));
+    }
+    Ok(())
+}
