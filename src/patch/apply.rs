@@ -83,7 +83,8 @@ pub fn three_way(
     Ok(PatchOutcome { patch, patch_type, is_empty })
 }
 
-/// Applies a patch that [`three_way`] computed.
+/// Applies a patch that [`three_way`] computed, without leftover directives: what a server makes of it, but for
+/// defaults.
 ///
 /// # Errors
 /// As [`strategic::apply`] and [`json_merge::apply`]; [`PatchError::Unsupported`] for other types and for a strategic
@@ -97,7 +98,9 @@ pub fn apply(
     match outcome.patch_type {
         PatchType::Strategic => {
             let schema = PatchSchema::of_kind(schemas, gvk).ok_or(PatchError::Unsupported)?;
-            strategic::apply(live, outcome.patch.clone(), schema)
+            let mut result = strategic::apply(live, outcome.patch.clone(), schema)?;
+            strategic::drop_directives(&mut result);
+            Ok(result)
         }
         PatchType::Merge => {
             json_merge::apply(&mut live, outcome.patch.clone())?;

@@ -84,6 +84,9 @@ pub enum PatchError {
     /// A list of maps is to be merged, but nothing names its items.
     #[error("cannot merge lists without merge key for {0}")]
     NoKeyDeclared(&'static str),
+    /// An item of a list that is searched by key is no map.
+    #[error("value for key {0} is not a map")]
+    ItemNotMap(usize),
     /// An item of a merging list is no map.
     #[error("invalid element type in merging list:{0}")]
     BadListItem(String),

@@ -3,6 +3,7 @@
 //! | module | does |
 //! |---|---|
 //! | [`apply`] | what `kubectl apply` does: choose the kind of patch, keep the last-applied annotation |
+//! | [`explain`] | why a merge turns out as it does, path by path |
 //! | [`strategic`] | strategic merge patch: apply, two-way and three-way diff |
 //! | [`json_merge`] | RFC 7386 merge patch and the three-way merge of custom resources |
 //! | [`ssa`] | server-side apply and the ownership of fields |
@@ -11,6 +12,7 @@
 
 pub mod apply;
 mod error;
+pub mod explain;
 mod gofmt;
 pub mod json_merge;
 pub mod json_patch;
@@ -18,6 +20,8 @@ mod lazy;
 pub mod meta;
 pub mod ssa;
 pub mod strategic;
+#[cfg(test)]
+mod tests;
 
 pub use error::{Conflict, PatchError};
 pub use json_patch::JsonPatch;

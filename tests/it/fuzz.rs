@@ -1,6 +1,6 @@
 //! The bodies of the fuzz targets, on inputs that property tests make.
 
-use knarr::testing::fuzz::{fuzz_managed_fields, fuzz_yaml};
+use knarr::testing::fuzz::{fuzz_managed_fields, fuzz_patch, fuzz_yaml};
 use proptest::prelude::*;
 
 proptest! {
@@ -19,4 +19,62 @@ proptest! {
         fuzz_managed_fields(text.replace(",}", "}").as_bytes());
         fuzz_managed_fields(format!("[{{\"operation\":\"Apply\",\"apiVersion\":\"v1\",\"fieldsType\":\"FieldsV1\",\"fieldsV1\":{}}}]", text.replace(",}", "}")).as_bytes());
     }
+
+    #[test]
+    fn any_documents_are_patched_without_panic(lines in prop::collection::vec(document(), 3)) {
+        fuzz_patch(lines.join("\n").as_bytes());
+    }
+
+    #[test]
+    fn any_operations_are_tried_without_panic(document in document(), operations in prop::collection::vec(operation(), 0..4)) {
+        fuzz_patch(format!("{document}\n[{}]", operations.join(",")).as_bytes());
+    }
+}
+
+/// JSON made of the words that patches and their targets know, in places that make sense or not.
+fn document() -> impl Strategy<Value = String> {
+    let words = [
+        "metadata",
+        "labels",
+        "finalizers",
+        "spec",
+        "containers",
+        "ports",
+        "name",
+        "containerPort",
+        "$patch",
+        "$retainKeys",
+        "$setElementOrder/containers",
+        "$setElementOrder/finalizers",
+        "$deleteFromPrimitiveList/finalizers",
+        "$setElementOrder/ports",
+        "strategy",
+        "template",
+        "tolerations",
+        "volumes",
+    ];
+    let leaf = prop_oneof![
+        Just("null".to_owned()),
+        Just("1".to_owned()),
+        Just("1.50".to_owned()),
+        Just("true".to_owned()),
+        prop::sample::select(vec!["\"a\"", "\"b\"", "\"delete\"", "\"replace\"", "\"merge\"", "\"\\u003c\""])
+            .prop_map(str::to_owned),
+    ];
+    leaf.prop_recursive(5, 40, 5, move |inner| {
+        let field = (prop::sample::select(words.to_vec()), inner.clone())
+            .prop_map(|(key, value)| format!("\"{key}\": {value}"));
+        prop_oneof![
+            prop::collection::vec(inner, 0..4).prop_map(|items| format!("[{}]", items.join(","))),
+            prop::collection::vec(field, 0..5).prop_map(|fields| format!("{{{}}}", fields.join(","))),
+        ]
+    })
+}
+
+fn operation() -> impl Strategy<Value = String> {
+    let path = || "(/(spec|metadata|containers|name|-|0|1|-1|01|x|~1|~2)){0,3}";
+    (prop::sample::select(vec!["add", "remove", "replace", "move", "copy", "test"]), path(), path(), document())
+        .prop_map(|(op, path, from, value)| {
+            format!("{{\"op\":\"{op}\",\"path\":\"{path}\",\"from\":\"{from}\",\"value\":{value}}}")
+        })
 }

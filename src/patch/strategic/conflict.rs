@@ -65,7 +65,12 @@ fn slices(left: &[Value], right: &[Value], field: PatchField<'_>) -> Result<bool
         return Ok(true);
     }
     if items == Items::Scalars {
-        return Ok(distinct_sorted(left)? != distinct_sorted(right)?);
+        let (left, right) = (distinct_sorted(left)?, distinct_sorted(right)?);
+        if left.len() > right.len() && left.starts_with(&right) {
+            return Err(PatchError::Runtime("index out of range"));
+        }
+        // The library compares no further than the left list goes.
+        return Ok(left.iter().zip(&right).any(|(left, right)| left != right));
     }
     for (left, right) in left.iter().zip(right) {
         let conflict = match (left, right) {

@@ -160,7 +160,7 @@ pub(super) fn partition_scalars(list: Vec<Value>, order: &[Value]) -> Result<(Ve
 pub(super) fn find_by_key(list: &[Value], merge_key: &str, wanted: &Value) -> Result<Option<usize>, PatchError> {
     for (at, item) in list.iter().enumerate() {
         let Some(map) = item.as_object() else {
-            return Err(PatchError::Apply(format!("value for key {at} is not a map")));
+            return Err(PatchError::ItemNotMap(at));
         };
         if let Some(key) = map.get(merge_key)
             && gofmt::equal(key, wanted)?

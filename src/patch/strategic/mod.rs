@@ -36,6 +36,9 @@ fn object(value: &Value) -> Result<&Map<String, Value>, PatchError> {
 
 /// Applies a strategic merge patch to an object (`StrategicMergePatch`).
 ///
+/// As in the library, `$retainKeys` and the directives for lists stay in maps that the object did not have before; a
+/// server loses them as unknown fields, and [`drop_directives`] removes them.
+///
 /// # Errors
 /// When one of the two is no object, when a directive is malformed, or when the schema lacks a merged field.
 pub fn apply(original: Value, patch: Value, schema: PatchSchema<'_>) -> Result<Value, PatchError> {
@@ -50,6 +53,19 @@ pub fn apply(original: Value, patch: Value, schema: PatchSchema<'_>) -> Result<V
         _ => return Err(PatchError::BadDocument),
     }
     Ok(Value::Object(object))
+}
+
+/// Removes the directives that [`apply`] left in new maps.
+pub fn drop_directives(value: &mut Value) {
+    let lists = |key: &str| matches!(key.split_once('/'), Some((DELETE_FROM | ELEMENT_ORDER, _)));
+    match value {
+        Value::Object(map) => {
+            map.retain(|key, _| key != DIRECTIVE && key != RETAIN_KEYS && !lists(key));
+            map.values_mut().for_each(drop_directives);
+        }
+        Value::Array(list) => list.iter_mut().for_each(drop_directives),
+        _ => {}
+    }
 }
 
 /// The patch that turns `original` into `modified` (`CreateTwoWayMergePatch`).
