@@ -2,6 +2,7 @@
 
 pub mod custom_columns;
 pub mod gofmt;
+pub mod gotemplate;
 pub mod jsonpath;
 pub mod table;
 pub mod tabwriter;

@@ -9,6 +9,7 @@ mod parser;
 mod tests;
 
 pub use eval::Found;
+pub(in crate::output) use parser::unquote;
 
 use crate::object::{Value, json};
 

@@ -324,7 +324,7 @@ fn bounds(text: &str) -> Result<[Bound; 3], JsonPathError> {
 }
 
 /// Undoes the escapes of Go's quoted text; `None` when one is wrong.
-fn unquote(text: &str, quote: char) -> Option<String> {
+pub(in crate::output) fn unquote(text: &str, quote: char) -> Option<String> {
     if !text.contains('\\') {
         return Some(text.to_owned());
     }

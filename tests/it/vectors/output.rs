@@ -1,6 +1,7 @@
 //! JSONPath, Go templates and custom columns.
 
 use knarr::output::custom_columns::CustomColumns;
+use knarr::output::gotemplate::GoTemplate;
 use knarr::output::jsonpath::{self, JsonPath};
 use serde_json::{Value, json};
 
@@ -9,6 +10,7 @@ use super::{Set, same};
 /// The sets of this file.
 pub const SETS: &[Set] = &[
     Set { name: "jsonpath", at_least: 100.0, known: &[], check: jsonpath },
+    Set { name: "go_template", at_least: 100.0, known: &[], check: go_template },
     Set { name: "custom_columns", at_least: 100.0, known: &[], check: custom_columns },
 ];
 
@@ -47,6 +49,18 @@ fn jsonpath(case: &Value) -> Result<(), String> {
     let failure = match JsonPath::parse(text(case, "template")) {
         Err(error) => Some(("parse", error.to_string())),
         Ok(path) => path.execute(&case["input"], options, &mut out).err().map(|e| ("execute", e.to_string())),
+    };
+    compare(case, (out, failure))
+}
+
+fn go_template(case: &Value) -> Result<(), String> {
+    let mut out = String::new();
+    let failure = match GoTemplate::parse(text(case, "template")) {
+        Err(error) => Some(("parse", error.to_string())),
+        Ok(template) => {
+            let template = template.allow_missing_keys(case["allow_missing_keys"] == true);
+            template.execute(&case["input"], &mut out).err().map(|e| ("execute", e.to_string()))
+        }
     };
     compare(case, (out, failure))
 }
