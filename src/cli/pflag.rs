@@ -71,8 +71,8 @@ fn display_name(arg: &Arg) -> String {
     arg.get_short().map_or_else(|| format!("--{long}"), |short| format!("-{short}, --{long}"))
 }
 
-/// A Go boolean.
-fn parse_bool(text: &str) -> Option<bool> {
+/// A boolean as Go writes it, or `None`.
+pub fn parse_bool(text: &str) -> Option<bool> {
     match text {
         "1" | "t" | "T" | "TRUE" | "true" | "True" => Some(true),
         "0" | "f" | "F" | "FALSE" | "false" | "False" => Some(false),

@@ -14,10 +14,7 @@ use super::{Error, path_error};
 /// # Errors
 /// A file cannot be read or written.
 pub fn modify(sources: &Sources, new: &Config, relative: bool) -> Result<(), Error> {
-    let old = match sources.load(false) {
-        Err(_) if sources.explicit.as_ref().is_some_and(|file| !file.exists()) => Config::default(),
-        loaded => loaded?,
-    };
+    let old = sources.starting()?;
     if old == *new {
         return Ok(());
     }
@@ -25,6 +22,12 @@ pub fn modify(sources: &Sources, new: &Config, relative: bool) -> Result<(), Err
         write_current_context(sources, &new.current_context)?;
     }
     let default = sources.default_file().map(Path::to_owned);
+    if old.preferences != new.preferences {
+        change(default.clone(), |config, _| {
+            config.preferences = new.preferences.clone();
+            Ok(())
+        })?;
+    }
     let destination = |origin: &Option<PathBuf>| origin.clone().or_else(|| default.clone());
     for (name, cluster) in changed(&old.clusters, &new.clusters) {
         change(destination(&cluster.origin), |config, file| {

@@ -42,10 +42,21 @@ impl Sources {
         self.explicit.as_ref().map_or(self.files.as_slice(), std::slice::from_ref)
     }
 
-    /// The file that takes what has no file yet: the explicit one, else the first that exists, else the first.
+    /// The file that takes what has no file yet: the explicit one, else the first that exists, else the last.
     pub fn default_file(&self) -> Option<&Path> {
         let files = self.precedence();
-        files.iter().find(|file| file.exists()).or(files.first()).map(PathBuf::as_path)
+        files.iter().find(|file| file.exists()).or(files.last()).map(PathBuf::as_path)
+    }
+
+    /// What a change starts from: the merged files, their paths as written; an explicit file may be missing.
+    ///
+    /// # Errors
+    /// A file cannot be read or understood.
+    pub fn starting(&self) -> Result<Config, Error> {
+        match self.load(false) {
+            Err(_) if self.explicit.as_ref().is_some_and(|file| !file.exists()) => Ok(Config::default()),
+            loaded => loaded,
+        }
     }
 
     /// Reads and merges the files; relative paths in them become absolute when `resolve` is set.
@@ -175,13 +186,19 @@ fn resolve_paths(config: &mut Config) {
 
 /// Makes relative paths absolute against the folder of `origin`.
 pub(super) fn resolve(files: Vec<&mut String>, origin: Option<&Path>) {
-    let Some(folder) = origin.and_then(Path::parent) else { return };
-    let folder = std::path::absolute(if folder.as_os_str().is_empty() { Path::new(".") } else { folder });
-    let Ok(folder) = folder else { return };
-    for file in files {
-        if !file.is_empty() && Path::new(file.as_str()).is_relative() {
-            *file = clean(&folder.join(file.as_str())).to_string_lossy().into_owned();
-        }
+    for file in files.into_iter().filter(|file| !file.is_empty()) {
+        *file = resolved(file, origin).to_string_lossy().into_owned();
+    }
+}
+
+/// A path of the file `origin`, absolute; without an origin, or when there is no working folder, as it is.
+pub fn resolved(path: &str, origin: Option<&Path>) -> PathBuf {
+    let path = Path::new(path);
+    let folder = origin.and_then(Path::parent).filter(|_| path.is_relative());
+    let folder = folder.map(|folder| if folder.as_os_str().is_empty() { Path::new(".") } else { folder });
+    match folder.map(std::path::absolute) {
+        Some(Ok(folder)) => clean(&folder.join(path)),
+        _ => path.to_owned(),
     }
 }
 

@@ -13,7 +13,7 @@ mod model;
 pub use edit::{modify, write_file};
 pub use effective::{ClusterAccess, Credentials, Impersonation, Overrides, in_cluster_namespace};
 pub use exec::{ExecCredential, ExecError, ExecPlugin};
-pub use load::{Sources, load_file, parse};
+pub use load::{Sources, load_file, parse, resolved};
 pub use model::{AuthInfo, AuthProvider, Cluster, Config, Context, ExecConfig, ExecEnv, NamedExtension, Preferences};
 
 /// Why a kubeconfig cannot be read, used or written. Texts are kubectl's.

@@ -371,12 +371,6 @@ impl Config {
             mask(&mut user.password, REDACTED);
             mask(&mut user.client_key_data, DATA_OMITTED);
             mask(&mut user.client_certificate_data, DATA_OMITTED);
-            let settings = user.auth_provider.iter_mut().filter_map(|provider| provider.config.as_mut());
-            for (key, value) in settings.flatten() {
-                if key.contains("token") || key.contains("secret") {
-                    mask(value, REDACTED);
-                }
-            }
         }
         for cluster in config.clusters.values_mut() {
             mask(&mut cluster.certificate_authority_data, DATA_OMITTED);

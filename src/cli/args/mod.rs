@@ -5,9 +5,11 @@ mod duration;
 mod files;
 mod global;
 mod output;
+mod pairs;
 
 pub use dry_run::{DryRun, DryRunArgs, ValidateArgs};
 pub use duration::GoDuration;
 pub use files::FileArgs;
 pub use global::GlobalArgs;
 pub use output::{OutputArgs, Printer, name_of, strip_managed_fields, unknown_format};
+pub use pairs::Pairs;

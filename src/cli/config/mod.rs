@@ -2,34 +2,39 @@
 
 mod contexts;
 mod entries;
+mod names;
 mod property;
+mod set_cluster;
+mod set_context;
+mod set_credentials;
 mod view;
 
 use clap::Parser;
 
 use super::context::Context;
 use super::error::{Error, Result};
-use super::verb::{Group, Verb};
+use super::help;
+use super::verb::{self, Group, Verb};
 use crate::kubeconfig::{self, Config};
 
 /// `config`.
 pub const VERB: Verb = Verb::family::<ConfigArgs>("config", Group::Settings, CHILDREN);
 
 const CHILDREN: &[Verb] = &[
-    Verb::of::<contexts::CurrentArgs>("current-context", Group::Settings),
+    Verb::of::<names::CurrentContextArgs>("current-context", Group::Settings),
     Verb::of::<entries::DeleteClusterArgs>("delete-cluster", Group::Settings),
-    Verb::of::<contexts::DeleteArgs>("delete-context", Group::Settings),
+    Verb::of::<entries::DeleteContextArgs>("delete-context", Group::Settings),
     Verb::of::<entries::DeleteUserArgs>("delete-user", Group::Settings),
-    Verb::of::<entries::GetClustersArgs>("get-clusters", Group::Settings),
-    Verb::of::<contexts::GetArgs>("get-contexts", Group::Settings),
-    Verb::of::<entries::GetUsersArgs>("get-users", Group::Settings),
-    Verb::of::<contexts::RenameArgs>("rename-context", Group::Settings),
+    Verb::of::<names::GetClustersArgs>("get-clusters", Group::Settings),
+    Verb::of::<contexts::GetContextsArgs>("get-contexts", Group::Settings),
+    Verb::of::<names::GetUsersArgs>("get-users", Group::Settings),
+    Verb::of::<contexts::RenameContextArgs>("rename-context", Group::Settings),
     Verb::of::<property::SetArgs>("set", Group::Settings),
-    Verb::of::<entries::SetClusterArgs>("set-cluster", Group::Settings),
-    Verb::of::<contexts::SetArgs>("set-context", Group::Settings),
-    Verb::of::<entries::SetCredentialsArgs>("set-credentials", Group::Settings),
+    Verb::of::<set_cluster::SetClusterArgs>("set-cluster", Group::Settings),
+    Verb::of::<set_context::SetContextArgs>("set-context", Group::Settings),
+    Verb::of::<set_credentials::SetCredentialsArgs>("set-credentials", Group::Settings),
     Verb::of::<property::UnsetArgs>("unset", Group::Settings),
-    Verb::of::<contexts::UseArgs>("use-context", Group::Settings).aliases(&["use"]),
+    Verb::of::<contexts::UseContextArgs>("use-context", Group::Settings).aliases(&["use"]),
     Verb::of::<view::ViewArgs>("view", Group::Settings),
 ];
 
@@ -40,36 +45,44 @@ pub struct ConfigArgs {
     words: Vec<String>,
 }
 
-/// The config as the files have it; a file that does not exist yet is empty.
-fn load(cx: &Context) -> Result<Config> {
-    let sources = cx.sources();
-    if sources.explicit.as_ref().is_some_and(|file| !file.exists()) {
-        return Ok(Config::default());
-    }
-    Ok(sources.load(false)?)
+/// The merged files with paths as they are written; a file of `--kubeconfig` that is not there yet is empty.
+fn starting(cx: &Context) -> Result<Config> {
+    Ok(cx.sources().starting()?)
 }
 
-/// Writes what has changed.
-fn save(cx: &Context, config: &Config) -> Result<()> {
-    Ok(kubeconfig::modify(&cx.sources(), config, true)?)
+/// Writes the files that differ from `config`.
+fn save(cx: &Context, config: &Config, relative: bool) -> Result<()> {
+    Ok(kubeconfig::modify(&cx.sources(), config, relative)?)
 }
 
-/// The file that messages name.
+/// The file that messages name and that takes what is new.
 fn file_name(cx: &Context) -> String {
     cx.sources().default_file().map(|file| file.display().to_string()).unwrap_or_default()
 }
 
-/// Exactly `N` words, else the verb's help and the words that were given.
-fn exactly<const N: usize>(cx: &Context, words: Vec<String>, verb: &'static str) -> Result<[String; N]> {
-    words.try_into().map_err(|words: Vec<String>| help_and(cx, verb, format!("Unexpected args: [{}]", words.join(" "))))
+/// Prints the help of the sub-verb that runs.
+fn print_help(cx: &Context) -> Result<()> {
+    let name = cx.command_path.rsplit(' ').next().unwrap_or_default();
+    match verb::find(CHILDREN, name) {
+        Some(verb) => cx.out(&help::text(verb, &cx.command_path)),
+        None => Ok(()),
+    }
 }
 
-/// Prints the help of a verb; gives the error that follows it.
-fn help_and(cx: &Context, verb: &str, message: String) -> Error {
-    if let Some(verb) = super::verb::find(CHILDREN, verb)
-        && let Err(error) = cx.out(&super::help::text(verb, &cx.command_path))
-    {
-        return error;
+/// The misuse of a sub-verb: its help on standard output, then the error.
+fn misused(cx: &Context, message: String) -> Error {
+    match print_help(cx) {
+        Ok(()) => Error::new(message),
+        Err(error) => error,
     }
-    Error::new(message)
+}
+
+/// Words as Go prints a slice: `[a b]`.
+fn go_slice(words: &[String]) -> String {
+    format!("[{}]", words.join(" "))
+}
+
+/// Fails unless there are exactly `N` words.
+fn exactly<const N: usize>(cx: &Context, words: Vec<String>) -> Result<[String; N]> {
+    words.try_into().map_err(|words: Vec<String>| misused(cx, format!("Unexpected args: {}", go_slice(&words))))
 }
