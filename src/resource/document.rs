@@ -1,12 +1,12 @@
-//! Splitting a stream of YAML or JSON into documents.
+//! The documents of a source, each with its place in it.
 
-use serde_json::Value;
+use crate::manifest;
+use crate::object::Value;
 
 use super::Error;
-use crate::manifest;
 
 /// One document of a source.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug)]
 pub struct Document {
     /// What it holds.
     pub value: Value,
@@ -14,105 +14,26 @@ pub struct Document {
     pub source: String,
     /// Line at which it begins, from 1.
     pub line: usize,
+    /// The document as read, which knows the place of every field; none for what was made otherwise.
+    pub origin: Option<std::sync::Arc<manifest::Document>>,
 }
 
 /// The documents of a text; empty ones are left out. The last item is the failure that ended the reading, if any.
 pub fn documents(text: &[u8], source: &str) -> Vec<Result<Document, Error>> {
-    let text = decoded(text);
-    let failed = |why: String| Err(Error::fact(format!("error parsing {source}: {why}")));
-    if text.trim_ascii_start().starts_with(b"{") {
-        return json_documents(&text, source);
-    }
     let mut found = Vec::new();
-    for (line, part) in parts(&text) {
-        let part = match part {
-            Ok(part) => part,
-            Err(why) => {
-                found.push(failed(why));
-                break;
-            }
-        };
-        match manifest::yaml_to_value(part, false) {
-            Ok(Value::Null) => {}
-            Ok(value) => found.push(Ok(Document { value, source: source.to_owned(), line })),
+    for document in manifest::documents(text) {
+        match document {
+            Ok(document) => found.push(Ok(Document {
+                value: document.value.clone(),
+                source: source.to_owned(),
+                line: document.start.line,
+                origin: Some(std::sync::Arc::new(document)),
+            })),
             Err(error) => {
-                let why = error.to_string();
-                let prefix = "error converting YAML to JSON: ";
-                found.push(failed(if why.starts_with(prefix) { why } else { format!("{prefix}{why}") }));
+                found.push(Err(Error::fact(format!("error parsing {source}: {error}"))));
                 break;
             }
         }
-    }
-    found
-}
-
-/// The text as UTF-8: a byte order mark is taken off, UTF-16 is converted.
-fn decoded(text: &[u8]) -> std::borrow::Cow<'_, [u8]> {
-    let wide = |pairs: &[u8], join: fn([u8; 2]) -> u16| {
-        let units: Vec<u16> = pairs.chunks_exact(2).map(|pair| join([pair[0], pair[1]])).collect();
-        String::from_utf16_lossy(&units).into_bytes()
-    };
-    match text {
-        [0xEF, 0xBB, 0xBF, rest @ ..] => rest.into(),
-        [0xFE, 0xFF, rest @ ..] => wide(rest, u16::from_be_bytes).into(),
-        [0xFF, 0xFE, rest @ ..] => wide(rest, u16::from_le_bytes).into(),
-        text => text.into(),
-    }
-}
-
-fn json_documents(text: &[u8], source: &str) -> Vec<Result<Document, Error>> {
-    let mut found = Vec::new();
-    let mut stream = serde_json::Deserializer::from_slice(text).into_iter::<Value>();
-    loop {
-        let start = stream.byte_offset();
-        let blank = text[start..].iter().take_while(|byte| byte.is_ascii_whitespace()).count();
-        let line = 1 + memchr::memchr_iter(b'\n', &text[..start + blank]).count();
-        match stream.next() {
-            None => return found,
-            Some(Ok(Value::Null)) => {}
-            Some(Ok(value)) => found.push(Ok(Document { value, source: source.to_owned(), line })),
-            Some(Err(error)) => {
-                // What begins like JSON may yet be YAML, such as a flow mapping with plain keys.
-                if found.is_empty()
-                    && !error.is_eof()
-                    && let Ok(value) = manifest::yaml_to_value(text, false)
-                {
-                    return vec![Ok(Document { value, source: source.to_owned(), line: 1 })];
-                }
-                let why = if error.is_eof() { "unexpected EOF".to_owned() } else { format!("json: {error}") };
-                found.push(Err(Error::fact(format!("error parsing {source}: {why}"))));
-                return found;
-            }
-        }
-    }
-}
-
-type Part<'a> = Result<&'a [u8], String>;
-
-/// The parts of a YAML text between lines that begin with `---`, each with the line it begins at.
-fn parts(text: &[u8]) -> Vec<(usize, Part<'_>)> {
-    let mut found = Vec::new();
-    let (mut begin, mut begin_line) = (0, 1);
-    let (mut at, mut line) = (0, 1);
-    while at < text.len() {
-        let end = memchr::memchr(b'\n', &text[at..]).map_or(text.len(), |offset| at + offset + 1);
-        if let Some(rest) = text[at..end].strip_prefix(b"---") {
-            let rest = rest.trim_ascii();
-            if rest.is_empty() || rest.starts_with(b"#") {
-                if !text[begin..at].is_empty() {
-                    found.push((begin_line, Ok(&text[begin..at])));
-                }
-                (begin, begin_line) = (end, line + 1);
-            } else if at > begin {
-                let rest = String::from_utf8_lossy(rest).into_owned();
-                found.push((line, Err(format!("invalid Yaml document separator: {rest}"))));
-                return found;
-            }
-        }
-        (at, line) = (end, line + 1);
-    }
-    if begin < text.len() {
-        found.push((begin_line, Ok(&text[begin..])));
     }
     found
 }
@@ -132,11 +53,11 @@ mod tests {
 
     #[test]
     fn streams_are_split_with_their_lines() {
-        assert_eq!(
-            read("---\na: 1\n---\n# none\n--- # c\nb: 2\n"),
-            [Ok((json!({"a": 1}), 2)), Ok((json!({"b": 2}), 6))]
-        );
-        assert_eq!(read("{\"a\": 1}\n{\"b\": 2}"), [Ok((json!({"a": 1}), 1)), Ok((json!({"b": 2}), 2))]);
+        let lines: Vec<usize> =
+            read("a: 1\n---\n# none\n--- # c\nb: 2\n").into_iter().flatten().map(|(_, l)| l).collect();
+        assert_eq!(lines, [1, 5]);
+        let values: Vec<Value> = read("{\"a\": 1}\n{\"b\": 2}").into_iter().flatten().map(|(value, _)| value).collect();
+        assert_eq!(values, [json!({"a": 1}), json!({"b": 2})]);
         assert_eq!(read(""), []);
         assert_eq!(read("{\"a\": 1,"), [Err("error parsing f: unexpected EOF".to_owned())]);
     }

@@ -1,13 +1,17 @@
 //! `-o` and what goes with it.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 
 use clap::Args;
 
 use crate::cli::context::Context;
 use crate::cli::error::{Error, Result};
 use crate::manifest;
+use crate::object::field::quote;
 use crate::object::{Value, json, meta};
+use crate::output::custom_columns::CustomColumns;
+use crate::output::gofmt;
+use crate::output::jsonpath::{JsonPath, Options};
 
 /// How results are printed.
 #[derive(Args, Clone, Debug, Default)]
@@ -67,6 +71,37 @@ enum Form {
     Json,
     Yaml,
     Kyaml,
+    JsonPath {
+        text: String,
+        path: JsonPath,
+        options: Options,
+    },
+    Columns(RefCell<CustomColumns>),
+}
+
+/// How a format's argument is used.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Template {
+    JsonPath,
+    JsonPathAsJson,
+    JsonPathFile,
+    Columns,
+    ColumnsFile,
+}
+
+/// Formats that take an argument: after `=`, or from `--template`.
+const TEMPLATES: [(&str, Template); 5] = [
+    ("jsonpath", Template::JsonPath),
+    ("jsonpath-as-json", Template::JsonPathAsJson),
+    ("jsonpath-file", Template::JsonPathFile),
+    ("custom-columns", Template::Columns),
+    ("custom-columns-file", Template::ColumnsFile),
+];
+
+impl Template {
+    fn is_columns(self) -> bool {
+        matches!(self, Self::Columns | Self::ColumnsFile)
+    }
 }
 
 /// Prints objects in the chosen format.
@@ -98,16 +133,64 @@ impl OutputArgs {
         self.printer_of(operation, &WITH_COLUMNS, no_headers)
     }
 
-    fn printer_of(&self, operation: &str, allowed: &[&str], _no_headers: bool) -> Result<Printer> {
+    fn printer_of(&self, operation: &str, allowed: &[&str], no_headers: bool) -> Result<Printer> {
         let form = match self.format().to_lowercase().as_str() {
-            "" => Form::Result(operation.to_owned()),
+            "" if self.template.is_none() => Form::Result(operation.to_owned()),
             "name" => Form::Name,
             "json" => Form::Json,
             "yaml" => Form::Yaml,
             "kyaml" => Form::Kyaml,
-            _ => return Err(unknown_format(self.format(), allowed)),
+            _ => self.template_form(allowed, no_headers)?,
         };
         Ok(Printer { form, managed_fields: self.show_managed_fields, printed: Cell::new(0) })
+    }
+
+    fn template_form(&self, allowed: &[&str], no_headers: bool) -> Result<Form> {
+        let format = if self.format().is_empty() { "go-template" } else { self.format() };
+        let (name, inline) = format.split_once('=').map_or((format, None), |(name, text)| (name, Some(text)));
+        let known = TEMPLATES.iter().find(|(known, _)| *known == name && allowed.contains(known));
+        let Some((_, kind)) = known else { return Err(unknown_format(format, allowed)) };
+        let given = self.template.as_deref().filter(|text| !text.is_empty());
+        let text = given.or(inline).unwrap_or_default();
+        if text.is_empty() {
+            let what = if kind.is_columns() {
+                "custom-columns format specified but no custom columns given"
+            } else {
+                "template format specified but no template given"
+            };
+            return Err(Error::new(what));
+        }
+        self.parse_template(*kind, text, no_headers)
+    }
+
+    fn parse_template(&self, kind: Template, text: &str, no_headers: bool) -> Result<Form> {
+        let read = |flag: &str| {
+            std::fs::read_to_string(text).map_err(|error| {
+                let why = crate::cli::error::path_error("open", text, &error).text();
+                Error::new(format!("error reading {flag}{text}, {why}\n"))
+            })
+        };
+        let columns = |columns: std::result::Result<CustomColumns, _>| match columns {
+            Ok(columns) => Ok(Form::Columns(RefCell::new(columns))),
+            Err(error) => {
+                let error: crate::output::custom_columns::CustomColumnsError = error;
+                Err(Error::new(error.to_string()))
+            }
+        };
+        match kind {
+            Template::Columns => columns(CustomColumns::from_spec(text, no_headers)),
+            Template::ColumnsFile => columns(CustomColumns::from_template(&read("template ")?)),
+            Template::JsonPath | Template::JsonPathAsJson | Template::JsonPathFile => {
+                let text = if kind == Template::JsonPathFile { read("--template ")? } else { text.to_owned() };
+                let path = JsonPath::parse(&text)
+                    .map_err(|error| Error::new(format!("error parsing jsonpath {text}, {error}\n")))?;
+                let options = Options {
+                    allow_missing_keys: self.allow_missing_template_keys,
+                    json_output: kind == Template::JsonPathAsJson,
+                };
+                Ok(Form::JsonPath { text, path, options })
+            }
+        }
     }
 }
 
@@ -144,7 +227,29 @@ impl Printer {
                 }
                 cx.out(&manifest::to_yaml(&self.stripped(object)))
             }
-            Form::Kyaml => cx.out(&manifest::to_yaml(&self.stripped(object))),
+            Form::Kyaml => cx.out(&manifest::to_kyaml(&self.stripped(object))),
+            Form::JsonPath { text, path, options } => {
+                let mut out = String::new();
+                let done = path.execute(object, *options, &mut out);
+                cx.out(&out)?;
+                done.map_err(|error| {
+                    Error::new(format!(
+                        "error executing jsonpath {}: Error executing template: {error}. Printing more information for \
+                         debugging the template:\n\ttemplate was:\n\t\t{text}\n\tobject given to jsonpath engine \
+                         was:\n\t\t{}\n\n\n",
+                        quote(text),
+                        go_syntax(object)
+                    ))
+                })
+            }
+            Form::Columns(columns) => {
+                let mut columns = columns.borrow_mut();
+                let added = columns.add(object);
+                let mut out = String::new();
+                columns.flush(&mut out);
+                cx.out(&out)?;
+                added.map_err(|error| Error::new(error.to_string()))
+            }
         }
     }
 
@@ -156,6 +261,13 @@ impl Printer {
         }
         object
     }
+}
+
+/// The object as Go's `%#v` prints it.
+fn go_syntax(object: &Value) -> String {
+    let mut text = String::new();
+    gofmt::write_syntax(&mut text, &object.into());
+    text
 }
 
 /// Takes `managedFields` off an object, or off the items of a list.
