@@ -1,6 +1,6 @@
 //! What a verb has at hand: streams, environment, global flags, and the way to the server, built when first asked for.
 
-use std::cell::{Cell, OnceCell};
+use std::cell::{Cell, OnceCell, RefCell};
 use std::fmt::Display;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -9,6 +9,7 @@ use super::args::GlobalArgs;
 use super::error::{Error, Result};
 use super::streams::{Env, Streams};
 use crate::client::{Answer, Cache, Client, HttpTransport, Request, SharedTransport, TransportError, Verbose};
+use crate::cluster::{DataFolder, Embedded};
 use crate::kubeconfig::{self, AuthInfo, Cluster, ClusterAccess, Config, Overrides, Sources};
 use crate::object::Value;
 use crate::resource::{FileOptions, Mapper, Plan, Selection};
@@ -52,7 +53,13 @@ pub struct Context {
     client: OnceCell<Arc<Client>>,
     mapper: OnceCell<Mapper>,
     warnings: Cell<usize>,
+    opened: RefCell<Option<Embedded>>,
 }
+
+/// How many simulated nodes an embedded cluster has.
+const EMBEDDED_NODES: u8 = 2;
+/// What messages name as the server of an embedded cluster.
+const EMBEDDED_SERVER: &str = "https://embedded";
 
 impl Context {
     /// A context without flags.
@@ -68,6 +75,7 @@ impl Context {
             client: OnceCell::new(),
             mapper: OnceCell::new(),
             warnings: Cell::new(0),
+            opened: RefCell::new(None),
         }
     }
 
@@ -140,7 +148,11 @@ impl Context {
         if let Some(config) = self.config.get() {
             return Ok(config);
         }
-        let loaded = self.sources().load(true)?;
+        let loaded = match self.embedded_folder()? {
+            None => self.sources().load(true)?,
+            Some(None) => Config::default(),
+            Some(Some(folder)) => kubeconfig::load_file(&folder.kubeconfig())?.unwrap_or_default(),
+        };
         Ok(self.config.get_or_init(|| loaded))
     }
 
@@ -200,8 +212,40 @@ impl Context {
         self.globals.embedded.as_deref().or_else(|| self.env.non_empty("KNARR_EMBEDDED"))
     }
 
+    /// The data folder of the embedded cluster that is asked for; `None` within for one that keeps nothing.
+    fn embedded_folder(&self) -> Result<Option<Option<DataFolder>>> {
+        match self.embedded() {
+            None => Ok(None),
+            Some("memory") => Ok(Some(None)),
+            Some(name) => Ok(Some(Some(DataFolder::named(name, super::cluster::root(self).as_deref())?))),
+        }
+    }
+
+    /// Opens the embedded cluster in this process, or says that a background process serves it.
+    fn open_embedded(&self) -> Result<Option<SharedTransport>> {
+        let Some(folder) = self.embedded_folder()? else { return Ok(None) };
+        if folder.as_ref().and_then(DataFolder::holder).is_some_and(|holder| holder.server.is_some()) {
+            return Ok(None);
+        }
+        let opened = Embedded::open(folder.as_ref(), EMBEDDED_NODES)?;
+        let transport = opened.transport();
+        self.opened.replace(Some(opened));
+        Ok(Some(transport))
+    }
+
+    /// Lets the controllers of an embedded cluster settle and closes it.
+    pub async fn close(&self) {
+        let opened = self.opened.take();
+        if let Some(opened) = opened {
+            opened.close().await;
+        }
+    }
+
     /// The way to the server, and the URL that messages name.
     fn connect(&self) -> Result<(SharedTransport, String)> {
+        if let Some(transport) = self.open_embedded()? {
+            return Ok((transport, EMBEDDED_SERVER.to_owned()));
+        }
         let access = self.access()?;
         let server = access.server.clone();
         let agent = format!("{}/v1.36 (knarr {})", self.program.name, env!("CARGO_PKG_VERSION"));

@@ -11,6 +11,7 @@ pub mod verb;
 
 mod api_resources;
 mod apply;
+mod cluster;
 mod cluster_info;
 mod config;
 mod create;
@@ -41,6 +42,7 @@ pub static VERBS: &[Verb] = &[
     Verb::of::<get::GetArgs>("get", Group::Intermediate).suggest_for(&["list", "ls"]),
     Verb::of::<delete::DeleteArgs>("delete", Group::Intermediate).suggest_for(&["rm", "remove"]),
     Verb::of::<scale::ScaleArgs>("scale", Group::Deploy).suggest_for(&["resize"]),
+    cluster::VERB,
     cluster_info::VERB,
     apply::VERB,
     Verb::of::<replace::ReplaceArgs>("replace", Group::Advanced).suggest_for(&["update"]),
@@ -157,7 +159,11 @@ fn dispatch(cx: &mut Context, words: &[String]) -> Result<()> {
         return Err(Error::silent(1));
     };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let outcome = runtime.block_on(run(*matches, cx));
+    let outcome = runtime.block_on(async {
+        let outcome = run(*matches, cx).await;
+        cx.close().await;
+        outcome
+    });
     // What still runs in the background, such as a reader of standard input, must not hold the exit back.
     runtime.shutdown_background();
     outcome

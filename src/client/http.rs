@@ -40,6 +40,8 @@ impl HttpTransport {
             let credential = exec.credential(chrono::Utc::now()).map_err(|error| refused(error.0))?;
             certificate = credential.certificate.or(certificate);
         }
+        // Needed even for plain HTTP, where no TLS configuration of ours is given; one that stands already is as good.
+        let _ = rustls::crypto::ring::default_provider().install_default();
         let mut builder = reqwest::Client::builder()
             .user_agent(user_agent)
             .tcp_nodelay(true)

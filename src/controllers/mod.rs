@@ -1,7 +1,8 @@
 //! Controllers: one file each, level-triggered, clients of the API like any other.
 //!
 //! A controller is a pure function from the cached state, a key and the time to [`runtime::Action`]s
-//! (see [`runtime::Controller`]); the runtime lists, watches, queues, writes and retries.
+//! (see [`runtime::Controller`]); the runtime lists, watches, queues, writes and retries. A new one is a file here and a
+//! line in [`housekeeping`] or [`workloads`].
 
 pub mod accounts;
 pub mod deployment;
@@ -11,3 +12,34 @@ pub mod namespaces;
 pub mod pods;
 pub mod replicaset;
 pub mod runtime;
+
+use runtime::Controller;
+
+/// What the controllers need to know of their cluster.
+#[derive(Clone, Debug, Default)]
+pub struct Settings {
+    /// The certificate of the cluster's authority (PEM), published in every namespace.
+    pub root_certificate: String,
+}
+
+/// The controllers that keep namespaces, accounts and ownership in order and start nothing.
+pub fn housekeeping(settings: &Settings) -> Vec<Box<dyn Controller>> {
+    vec![
+        Box::new(namespaces::Namespaces),
+        Box::new(accounts::ServiceAccounts),
+        Box::new(accounts::RootCertificates { certificate: settings.root_certificate.clone() }),
+        Box::new(garbage::GarbageCollector),
+    ]
+}
+
+/// The controllers of workloads and services.
+pub fn workloads(_settings: &Settings) -> Vec<Box<dyn Controller>> {
+    vec![
+        Box::new(replicaset::ReplicaSets::of_replica_sets()),
+        Box::new(replicaset::ReplicaSets::of_replication_controllers()),
+        Box::new(deployment::Deployments),
+        Box::new(endpoints::Endpoints),
+        Box::new(endpoints::EndpointSlices),
+        Box::new(endpoints::EndpointSliceMirroring),
+    ]
+}

@@ -4,5 +4,6 @@ pub mod custom_columns;
 pub mod gofmt;
 pub mod gotemplate;
 pub mod jsonpath;
+pub mod own_table;
 pub mod table;
 pub mod tabwriter;
