@@ -148,6 +148,12 @@ impl Comparer {
         if list.atomic || (left.is_none_or(Vec::is_empty) && right.is_none_or(Vec::is_empty)) {
             return self.leaf(old, new, path);
         }
+        if let (Some(left), Some(right)) = (old, new)
+            && value::equal(left, right)
+        {
+            // Spares naming the items.
+            return;
+        }
         let mut items: BTreeMap<PathElement, (Vec<&Value>, Vec<&Value>)> = BTreeMap::new();
         for item in left.into_iter().flatten() {
             if let Ok(element) = list.element(item) {

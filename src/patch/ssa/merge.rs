@@ -65,7 +65,8 @@ impl<'a> Items<'a> {
 
 fn merge_lists(live: Option<&Value>, config: Option<&Value>, list: List<'_>) -> Option<Value> {
     let empty = |value: Option<&Value>| value.and_then(Value::as_array).is_none_or(Vec::is_empty);
-    if list.atomic || (empty(live) && empty(config)) {
+    // Merging equal lists changes nothing; to say so early spares naming the items.
+    if list.atomic || (empty(live) && empty(config)) || live == config {
         return config.or(live).cloned();
     }
     let (left, right) = (Items::of(live, list), Items::of(config, list));

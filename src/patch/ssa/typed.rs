@@ -62,11 +62,18 @@ pub struct List<'a> {
 /// The map side of a type.
 #[derive(Clone, Copy, Debug)]
 pub struct Map<'a> {
-    declared: Option<Declared<'a>>,
-    /// Type of unnamed fields.
-    pub values: Type<'a>,
+    /// The schema, or the deduced type of all fields.
+    fields: Fields<'a>,
     /// Whether the map is one leaf.
     pub atomic: bool,
+}
+
+/// What tells the types of a map's fields.
+#[derive(Clone, Copy, Debug)]
+enum Fields<'a> {
+    Declared(Declared<'a>),
+    Deduced,
+    Atomic,
 }
 
 /// The side of a type that fits a value.
@@ -127,8 +134,8 @@ impl<'a> Type<'a> {
     fn map(self) -> Option<Map<'a>> {
         match self {
             Self::Schema(declared) => declared.map(),
-            Self::Deduced => Some(Map { declared: None, values: Self::Deduced, atomic: false }),
-            Self::Atomic => Some(Map { declared: None, values: Self::Atomic, atomic: true }),
+            Self::Deduced => Some(Map { fields: Fields::Deduced, atomic: false }),
+            Self::Atomic => Some(Map { fields: Fields::Atomic, atomic: true }),
             Self::Scalar(_) | Self::Undeclared => None,
         }
     }
@@ -205,22 +212,27 @@ impl<'a> Declared<'a> {
         if !matches!(schema.type_.as_str(), "" | "object") {
             return None;
         }
-        let values = match (&schema.additional_properties, self.node.values()) {
+        let atomic = self.map_type.or(schema.map_type) == Some(MapType::Atomic);
+        Some(Map { fields: Fields::Declared(self), atomic })
+    }
+
+    /// The type of fields that the schema does not name.
+    fn values(self) -> Type<'a> {
+        let schema = self.node.schema();
+        match (&schema.additional_properties, self.node.values()) {
             (Some(Additional::Schema(stated)), Some(node)) => Type::of_child(self, stated, node),
             (Some(Additional::Allowed(true)), _) => Type::Deduced,
             (Some(_), _) => Type::Undeclared,
             (None, _) if self.preserve_unknown || (schema.properties.is_empty() && !self.resource) => Type::Deduced,
             (None, _) => Type::Undeclared,
-        };
-        let atomic = self.map_type.or(schema.map_type) == Some(MapType::Atomic);
-        Some(Map { declared: Some(self), values, atomic })
+        }
     }
 }
 
 impl<'a> Map<'a> {
     /// The type of a field that the schema names.
     pub fn named(self, name: &str) -> Option<Type<'a>> {
-        let declared = self.declared?;
+        let declared = self.declared()?;
         let stated = declared.node.declared(name);
         if declared.resource && stated.is_none_or(|stated| stated.definition().is_none()) {
             match name {
@@ -235,17 +247,33 @@ impl<'a> Map<'a> {
         Some(Type::of_child(declared, stated?, declared.node.field(name)?))
     }
 
+    fn declared(self) -> Option<Declared<'a>> {
+        match self.fields {
+            Fields::Declared(declared) => Some(declared),
+            Fields::Deduced | Fields::Atomic => None,
+        }
+    }
+
+    /// The type of fields that the schema does not name.
+    pub fn values(self) -> Type<'a> {
+        match self.fields {
+            Fields::Declared(declared) => declared.values(),
+            Fields::Deduced => Type::Deduced,
+            Fields::Atomic => Type::Atomic,
+        }
+    }
+
     /// The type of any field.
     pub fn field(self, name: &str) -> Type<'a> {
-        self.named(name).unwrap_or(self.values)
+        self.named(name).unwrap_or_else(|| self.values())
     }
 
     /// Whether nothing is known of the map's fields, so that no change of schema can be told.
     pub fn is_deduced(self) -> bool {
         let unnamed =
-            self.declared.is_none_or(|declared| !declared.resource && declared.node.schema().properties.is_empty());
-        let inlined = self.declared.and_then(|declared| declared.node.schema().additional_properties.as_ref());
-        let untyped = match (self.values, inlined) {
+            self.declared().is_none_or(|declared| !declared.resource && declared.node.schema().properties.is_empty());
+        let inlined = self.declared().and_then(|declared| declared.node.schema().additional_properties.as_ref());
+        let untyped = match (self.values(), inlined) {
             (Type::Deduced, _) => true,
             (values @ Type::Schema(_), Some(Additional::Schema(stated))) if stated.definition().is_none() => {
                 values.scalar() == Some(Scalar::Untyped)
@@ -298,7 +326,7 @@ impl List<'_> {
         let Some(map) = self.item.map() else {
             return Err(format!("couldn't find default value for {name}: associative list may not have non-map types"));
         };
-        let stated = map.declared.and_then(|declared| declared.node.declared(name));
+        let stated = map.declared().and_then(|declared| declared.node.declared(name));
         Ok(stated.and_then(|stated| stated.default.clone()).filter(|default| !default.is_null()))
     }
 }

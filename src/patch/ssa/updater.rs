@@ -182,7 +182,7 @@ impl<'a> Updater<'a> {
         let applied = Owned { set: set.into(), api_version: self.api_version.to_owned(), applied: true };
         let last = owners.insert(own.clone(), applied);
         let new = match last {
-            Some(last) if !last.set.is_empty() => self.pruned(merged, &owners, &last),
+            Some(last) if !last.set.is_empty() => self.pruned(merged, &owners, own, &last),
             _ => merged,
         };
         let (owners, _) = self.take(live, &new, owners, Some(own), force)?;
@@ -191,23 +191,34 @@ impl<'a> Updater<'a> {
     }
 
     /// Removes what the manager applied last time and not this time, unless somebody else owns it.
-    fn pruned<'b>(&self, merged: Typed<'b>, owners: &Owners, last: &Owned) -> Typed<'b> {
+    fn pruned<'b>(&self, merged: Typed<'b>, owners: &Owners, own: &ManagerId, last: &Owned) -> Typed<'b> {
+        let abandons = owners
+            .get(own)
+            .is_none_or(|now| now.api_version != last.api_version || !last.set.difference(&now.set).is_empty());
+        if !abandons {
+            return merged;
+        }
         let Some(converted) = self.convert(&merged, &last.api_version) else { return merged };
         let last_fields = converted.with_named(&last.set);
+        let all = converted.with_named(&converted.fields());
         let pruned = converted.without(&last_fields);
-        let pruned = self.with_owned_items(&converted, pruned, owners, &last.api_version);
-        let pruned = self.with_dangling_items(&converted, &pruned, &last_fields);
-        match self.convert(&pruned, self.api_version) {
-            Some(pruned) => merged.with(pruned.value.into_owned()),
-            None => merged.with(pruned.value.into_owned()),
-        }
+        let pruned = self.with_owned_items(&converted, &all, pruned, owners, &last.api_version);
+        // What the manager did not own stays: fields that nobody owns go only with their container.
+        let kept = pruned.with_named(&pruned.fields());
+        let pruned = converted.without(&all.difference(&kept).intersection(&last_fields));
+        let pruned = match self.convert(&pruned, self.api_version) {
+            Some(pruned) => pruned.value.into_owned(),
+            None => pruned.value.into_owned(),
+        };
+        merged.with(pruned)
     }
 
     /// Adds back what somebody owns, the manager's new configuration included; first in the version that was pruned,
-    /// because other versions may need these fields for conversion.
+    /// because other versions may need these fields for conversion. `all` are the fields of `merged`.
     fn with_owned_items<'b>(
         &self,
         merged: &Typed<'b>,
+        all: &FieldSet,
         pruned: Typed<'b>,
         owners: &Owners,
         pruned_version: &str,
@@ -217,17 +228,18 @@ impl<'a> Updater<'a> {
             let set = by_version.entry(&owned.api_version).or_default();
             *set = set.union(&owned.set);
         }
-        let first = by_version.remove_entry(pruned_version);
         let mut pruned = pruned;
-        for (version, owned) in first.into_iter().chain(by_version) {
+        if let Some(owned) = by_version.remove(pruned_version) {
+            pruned = merged.without(&unowned(all, &pruned, &merged.with_named(&owned)));
+        }
+        for (version, owned) in by_version {
             let restored = {
                 let (Some(merged), Some(pruned)) = (self.convert(merged, version), self.convert(&pruned, version))
                 else {
                     continue;
                 };
                 let all = merged.with_named(&merged.fields());
-                let kept = pruned.with_named(&pruned.fields()).union(&merged.with_named(&owned));
-                let restored = merged.without(&all.difference(&kept));
+                let restored = merged.without(&unowned(&all, &pruned, &merged.with_named(&owned)));
                 match self.convert(&restored, pruned_version) {
                     Some(restored) => restored.value.into_owned(),
                     None => continue,
@@ -237,11 +249,9 @@ impl<'a> Updater<'a> {
         }
         pruned
     }
+}
 
-    /// Adds back what the manager did not own: fields that nobody owns stay.
-    fn with_dangling_items<'b>(&self, merged: &Typed<'b>, pruned: &Typed<'b>, last: &FieldSet) -> Typed<'b> {
-        let all = merged.with_named(&merged.fields());
-        let kept = pruned.with_named(&pruned.fields());
-        merged.without(&all.difference(&kept).intersection(last))
-    }
+/// The fields among `all` that are neither in the pruned object nor owned.
+fn unowned(all: &FieldSet, pruned: &Typed<'_>, owned: &FieldSet) -> FieldSet {
+    all.difference(&pruned.with_named(&pruned.fields()).union(owned))
 }

@@ -49,7 +49,7 @@ fn map_fields(value: &Value, map: Map<'_>) -> Mentioned {
     let mut mentioned = Mentioned::default();
     for (name, item) in value.as_object().into_iter().flatten() {
         let named = map.named(name);
-        let mut below = fields_below(item, named.unwrap_or(map.values));
+        let mut below = fields_below(item, named.unwrap_or_else(|| map.values()));
         let empty = item.is_null() || item.as_object().is_some_and(|item| item.is_empty());
         below.itself |= empty || named.is_none();
         mentioned.add(PathElement::field(name), below);
@@ -129,7 +129,7 @@ impl Reconciler {
             Shape::List(list) if list.atomic && !is_leaf => self.atomic.insert_elements(&self.path),
             Shape::Map(map) => self.visit_children(set, |element| match element {
                 PathElement::Field(name) => map.field(name),
-                _ => map.values,
+                _ => map.values(),
             }),
             Shape::List(list) => self.visit_children(set, |_| list.item),
             Shape::Scalar(_) | Shape::Invalid => (),
