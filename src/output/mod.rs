@@ -5,5 +5,6 @@ pub mod gofmt;
 pub mod gotemplate;
 pub mod jsonpath;
 pub mod own_table;
+pub mod printer;
 pub mod table;
 pub mod tabwriter;
