@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 
-use crate::kinds::decode::{self as kinds_decode};
+use crate::kinds::decode::{self as kinds_decode, Node};
 use crate::manifest;
 use crate::object::{GroupVersion, GroupVersionKind, Status, Value, field, meta};
 
@@ -135,6 +135,15 @@ pub fn builtin(resource: &Resource, body: &Bytes, encoding: Encoding) -> Result<
 ///
 /// 400 with the reference server's text.
 pub fn of_kind(gvk: &GroupVersionKind, body: &Bytes, encoding: Encoding) -> Result<Decoded, Status> {
+    if encoding == Encoding::Json {
+        // Read with its repeated fields, which strict decoding objects to.
+        let node = Node::parse(body).map_err(|error| {
+            let why = format!("couldn't get version/kind; json parse error: {error}");
+            unrecognized(&gvk.kind, &why, body)
+        })?;
+        check_kind(&node.clone().into_value(), gvk, body)?;
+        return node_of_kind(gvk, node);
+    }
     let parsed = parse(body, encoding).map_err(|why| unrecognized(&gvk.kind, &why, body))?;
     check_kind(&parsed.value, gvk, body)?;
     let mut decoded = value_of_kind(gvk, parsed.value)?;
@@ -157,11 +166,11 @@ pub fn builtin_value(resource: &Resource, value: Value) -> Result<Decoded, Statu
 ///
 /// 400 for a value of a wrong type.
 pub fn value_of_kind(gvk: &GroupVersionKind, value: Value) -> Result<Decoded, Status> {
-    let Some(schema) = crate::kinds::Schemas::builtin().of_kind(gvk) else {
-        return Ok(Decoded { object: value, strict: Vec::new() });
-    };
-    let decoded =
-        kinds_decode::decode(gvk, schema, value).map_err(|problem| refused(gvk, &gvk.kind, &problem.message))?;
+    node_of_kind(gvk, Node::from(value))
+}
+
+fn node_of_kind(gvk: &GroupVersionKind, node: Node) -> Result<Decoded, Status> {
+    let decoded = kinds_decode::decode(gvk, node).map_err(|problem| refused(gvk, &gvk.kind, &problem.message))?;
     let strict = decoded.strict.into_iter().map(|problem| problem.message).collect();
     let mut object = decoded.object;
     meta::set(&mut object, &["apiVersion"], gvk.api_version());

@@ -6,6 +6,7 @@
 
 pub mod columns;
 pub mod decode;
+pub mod go_types;
 pub mod rules;
 pub mod schema;
 pub mod table;

@@ -4,6 +4,8 @@
 //! generic rules ([`GENERIC`]). All functions are pure: objects are plain values in their versioned form, the present
 //! time comes in through [`Context`].
 //!
+//! Defaults go by Go type rather than by kind: see [`defaults`].
+//!
 //! The order of the real server is kept by [`Rules::before_create`] and [`Rules::before_update`] (`rest.BeforeCreate`,
 //! `rest.BeforeUpdate`): prepare, validate metadata and object, warn, canonicalize.
 
@@ -15,13 +17,44 @@ use chrono::{DateTime, Utc};
 use crate::object::field::ErrorList;
 use crate::object::{GroupKind, Value};
 
+mod apps;
+mod batch;
+mod check;
+mod core;
+pub mod cron;
+pub mod defaults;
 mod generic;
+mod internal;
+pub mod object_meta;
+mod others;
+pub mod pod;
+pub mod quantity;
+mod service;
+mod storage;
+pub mod value;
+
+pub use defaults::default_object;
+pub use generic::Outcome;
 
 /// What a rule may know of the world outside the object.
 #[derive(Clone, Copy, Debug)]
 pub struct Context {
     /// The present time.
     pub now: DateTime<Utc>,
+    /// Whether containers may be privileged (`--allow-privileged`).
+    pub allow_privileged: bool,
+}
+
+/// The detail of errors that [`Context::allow_privileged`] takes back.
+pub(crate) const DISALLOWED: &str = "disallowed by cluster policy";
+
+/// One of the two checks of `metadata`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MetaCheck {
+    /// `ValidateObjectMeta` with the kind's name rule.
+    Create,
+    /// `ValidateObjectMetaUpdate`.
+    Update,
 }
 
 /// Which names objects of a kind may have.
@@ -71,8 +104,10 @@ pub struct Rules {
     pub kind: &'static str,
     /// Allowed names.
     pub name: NameRule,
-    /// Fills in defaults (`SetDefaults_*`) in a decoded object of any served version of the kind.
-    pub default: fn(&mut Value),
+    /// The checks of metadata that the kind's `ValidateUpdate` does, in order; the registry has done both before.
+    pub update_meta: &'static [MetaCheck],
+    /// What conversion through the internal version and back changes.
+    pub convert: fn(&mut Value),
     /// `PrepareForCreate`, after the generic part that [`Rules::status`] and [`Rules::generation`] stand for.
     pub prepare_create: fn(&mut Value, &Context),
     /// `PrepareForUpdate` of the new object given the old one, after the same generic part.
@@ -91,7 +126,7 @@ pub struct Rules {
     pub canonicalize: fn(&mut Value),
     /// How `status` is split off.
     pub status: StatusSplit,
-    /// Whether `metadata.generation` is 1 at creation and grows with every change of `spec`.
+    /// Whether `metadata.generation` is 1 at creation and grows with every change outside of metadata and status.
     pub generation: bool,
     /// Whether PUT of a missing object creates it.
     pub allow_create_on_update: bool,
@@ -109,7 +144,8 @@ pub const GENERIC: Rules = Rules {
     group: "",
     kind: "",
     name: NameRule::DnsSubdomain,
-    default: |_| (),
+    update_meta: &[MetaCheck::Update],
+    convert: |_| (),
     prepare_create: |_, _| (),
     prepare_update: |_, _, _| (),
     prepare_status_update: |_, _, _| (),
@@ -127,7 +163,8 @@ pub const GENERIC: Rules = Rules {
 };
 
 /// The rows of every file, one slice per API group or family of kinds.
-const TABLE: &[&[Rules]] = &[];
+const TABLE: &[&[Rules]] =
+    &[pod::RULES, service::RULES, storage::RULES, core::RULES, apps::RULES, batch::RULES, others::RULES];
 
 fn table() -> &'static HashMap<(&'static str, &'static str), &'static Rules> {
     static INDEX: OnceLock<HashMap<(&'static str, &'static str), &'static Rules>> = OnceLock::new();
@@ -140,10 +177,5 @@ pub fn of(kind: &GroupKind) -> &'static Rules {
     table().get(&(kind.group.as_str(), kind.kind.as_str())).copied().unwrap_or(&FALLBACK)
 }
 
-/// Fills in the defaults of an object by its `apiVersion` and `kind` (`Scheme.Default`).
-///
-/// The object is expected as [`crate::kinds::decode`] leaves it; unknown kinds stay as they are.
-pub fn default_object(object: &mut Value) {
-    let kind = crate::object::meta::gvk(object).group_kind();
-    (of(&kind).default)(object);
-}
+#[cfg(test)]
+mod tests;

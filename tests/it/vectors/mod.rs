@@ -9,6 +9,7 @@ mod manifest;
 mod object;
 mod output;
 mod patch;
+mod rules;
 mod server_side_apply;
 
 use std::path::{Path, PathBuf};
@@ -28,8 +29,16 @@ pub struct Set {
 }
 
 /// All sets, from one slice per engine.
-const SETS: &[&[Set]] =
-    &[columns::SETS, describe::SETS, manifest::SETS, object::SETS, output::SETS, patch::SETS, server_side_apply::SETS];
+const SETS: &[&[Set]] = &[
+    columns::SETS,
+    describe::SETS,
+    manifest::SETS,
+    object::SETS,
+    output::SETS,
+    patch::SETS,
+    server_side_apply::SETS,
+    rules::SETS,
+];
 
 fn folder() -> PathBuf {
     match std::env::var_os("KNARR_VECTORS") {
@@ -39,7 +48,6 @@ fn folder() -> PathBuf {
 }
 
 /// Compares two values and words the difference.
-#[allow(dead_code, reason = "until the first engine registers its sets")]
 pub fn same<T: PartialEq + std::fmt::Debug>(got: &T, want: &T) -> Result<(), String> {
     if got == want { Ok(()) } else { Err(format!("got  {got:?}\n      want {want:?}")) }
 }

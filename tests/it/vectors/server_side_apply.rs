@@ -64,13 +64,11 @@ struct Subject<'a> {
 impl Subject<'_> {
     /// The object as the scheme's types hold it.
     fn decoded(&self, object: Value) -> Value {
-        match Schemas::builtin().of_kind(&self.kind) {
-            Some(schema) if self.scheme => {
-                let fallback = object.clone();
-                decode(&self.kind, schema, object).map_or(fallback, |decoded| decoded.object)
-            }
-            _ => object,
+        if !self.scheme {
+            return object;
         }
+        let fallback = object.clone();
+        decode(&self.kind, object).map_or(fallback, |decoded| decoded.object)
     }
 
     /// The object as the server holds it; its `managedFields` stay as they are, because an empty list means something.

@@ -1,0 +1,355 @@
+//! How the API's Go structs are declared: field order, Go names, types, pointers and `omitempty`.
+//!
+//! OpenAPI does not tell a pointer from a value, nor a named string from a string; error texts of the JSON decoder,
+//! the printed form of objects (which zero values are shown) and dumps of internal objects depend on these. The data
+//! file holds one definition per line: its name, then `json:GoName:type:flags` per field, an empty Go name standing
+//! for the JSON name with a capital; flags are `o` for `omitempty` and `z` for `omitzero`.
+
+use std::collections::HashMap;
+use std::sync::OnceLock;
+
+use serde_json::{Map, Value, json};
+
+use super::{Schema, Schemas};
+
+/// One field of a Go struct, embedded structs flattened.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct GoField {
+    /// Name in JSON.
+    pub json: &'static str,
+    go_name: &'static str,
+    /// Type as reflection prints it: `*int32`, `[]v1.Container`, `map[string]string`.
+    pub type_: &'static str,
+    /// Zero values are left out, except of structs.
+    pub omit_empty: bool,
+    /// Zero values are left out, also of structs.
+    pub omit_zero: bool,
+}
+
+impl GoField {
+    /// Name of the struct field in Go.
+    pub fn go_name(&self) -> String {
+        if !self.go_name.is_empty() {
+            return self.go_name.to_owned();
+        }
+        let mut chars = self.json.chars();
+        chars.next().map(|first| first.to_ascii_uppercase().to_string() + chars.as_str()).unwrap_or_default()
+    }
+}
+
+/// One Go struct.
+#[derive(Debug)]
+pub struct GoStruct {
+    /// Name of the definition: `io.k8s.api.core.v1.PodSpec`.
+    pub definition: &'static str,
+    /// Fields in the order of the declaration.
+    pub fields: Vec<GoField>,
+}
+
+impl GoStruct {
+    /// Name of the type without its package: `PodSpec`.
+    pub fn name(&self) -> &'static str {
+        self.definition.rsplit('.').next().unwrap_or(self.definition)
+    }
+
+    /// The field with that JSON name; case matters, as to the server.
+    pub fn field(&self, json: &str) -> Option<&GoField> {
+        self.fields.iter().find(|field| field.json == json)
+    }
+}
+
+struct Line {
+    text: &'static str,
+    parsed: OnceLock<GoStruct>,
+}
+
+fn lines() -> &'static HashMap<&'static str, Line> {
+    static LINES: OnceLock<HashMap<&'static str, Line>> = OnceLock::new();
+    LINES.get_or_init(|| {
+        include_str!("data/go_types.txt")
+            .lines()
+            .filter_map(|line| Some((line.split(' ').next()?, Line { text: line, parsed: OnceLock::new() })))
+            .collect()
+    })
+}
+
+fn parse(line: &'static str) -> GoStruct {
+    let mut words = line.split(' ');
+    let definition = words.next().unwrap_or_default();
+    let fields = words
+        .filter_map(|word| {
+            let mut parts = word.split(':');
+            let (json, go_name, type_, flags) = (parts.next()?, parts.next()?, parts.next()?, parts.next()?);
+            Some(GoField { json, go_name, type_, omit_empty: flags.contains('o'), omit_zero: flags.contains('z') })
+        })
+        .collect();
+    GoStruct { definition, fields }
+}
+
+/// The Go struct behind a definition of the built-in schema, if it is one.
+pub fn go_struct(definition: &str) -> Option<&'static GoStruct> {
+    let line = lines().get(definition)?;
+    Some(line.parsed.get_or_init(|| parse(line.text)))
+}
+
+/// What a Go type is to the JSON decoder.
+#[derive(Clone, Debug)]
+pub(super) enum GoKind {
+    Bool,
+    Int {
+        bits: u32,
+    },
+    Float,
+    Text,
+    Bytes,
+    Time,
+    MicroTime,
+    Duration,
+    Quantity,
+    IntOrString,
+    /// Anything: extensions, schemas' free-form parts.
+    Any,
+    List(GoType),
+    Map(GoType),
+    Struct(&'static GoStruct),
+    /// A struct without fields.
+    Empty,
+}
+
+/// A Go type together with the schema of the same place.
+#[derive(Clone, Debug)]
+pub(super) struct GoType {
+    /// As reflection prints it, pointers included.
+    pub text: String,
+    schema: Option<&'static Schema>,
+}
+
+impl GoType {
+    /// The type of a definition.
+    pub fn of_definition(definition: &str) -> Self {
+        Self {
+            text: short_name(definition),
+            schema: Schemas::builtin().definition(definition).map(super::SchemaNode::schema),
+        }
+    }
+
+    /// The type of a field of a struct.
+    pub fn of_field(of: &GoStruct, field: &GoField) -> Self {
+        let schema = Schemas::builtin().definition(of.definition).and_then(|node| node.declared(field.json));
+        Self { text: field.type_.to_owned(), schema }
+    }
+
+    /// The type as errors show it, without pointers.
+    pub fn shown(&self) -> &str {
+        self.text.trim_start_matches('*')
+    }
+
+    /// Whether the zero value is nil.
+    pub fn is_pointer(&self) -> bool {
+        self.text.starts_with('*')
+    }
+
+    fn element(&self, text: &str, schema: Option<&'static Schema>) -> Self {
+        let text = if text.is_empty() { schema.map(type_of_schema).unwrap_or_default() } else { text.to_owned() };
+        Self { text, schema }
+    }
+
+    /// What the type is, pointers followed.
+    pub fn kind(&self) -> GoKind {
+        let text = self.shown();
+        let schema = self.schema;
+        let item = || schema.and_then(|s| s.items.as_deref());
+        let value = || match schema.and_then(|s| s.additional_properties.as_ref()) {
+            Some(super::schema::Additional::Schema(schema)) => Some(&**schema),
+            _ => None,
+        };
+        match text {
+            "bool" => GoKind::Bool,
+            "int" | "int64" => GoKind::Int { bits: 64 },
+            "int32" => GoKind::Int { bits: 32 },
+            "float64" => GoKind::Float,
+            "string" => GoKind::Text,
+            "[]byte" => GoKind::Bytes,
+            "v1.Time" => GoKind::Time,
+            "v1.MicroTime" => GoKind::MicroTime,
+            "v1.Duration" => GoKind::Duration,
+            "resource.Quantity" => GoKind::Quantity,
+            "intstr.IntOrString" => GoKind::IntOrString,
+            "runtime.RawExtension"
+            | "v1.FieldsV1"
+            | "v1.JSON"
+            | "v1.JSONSchemaPropsOrArray"
+            | "v1.JSONSchemaPropsOrBool"
+            | "v1.JSONSchemaPropsOrStringArray" => GoKind::Any,
+            _ if text.starts_with("[]") => GoKind::List(self.element(text.trim_start_matches("[]"), item())),
+            _ if text.starts_with("map[") => {
+                GoKind::Map(self.element(text.split_once(']').map_or("", |(_, rest)| rest), value()))
+            }
+            _ => self.named_kind(),
+        }
+    }
+
+    fn named_kind(&self) -> GoKind {
+        let Some(schema) = self.schema else { return GoKind::Any };
+        if let Some(definition) = &schema.reference {
+            return match go_struct(definition) {
+                Some(found) => GoKind::Struct(found),
+                None => GoKind::Empty,
+            };
+        }
+        match schema.type_.as_str() {
+            "string" => GoKind::Text,
+            "boolean" => GoKind::Bool,
+            "integer" => GoKind::Int { bits: if schema.format == "int32" { 32 } else { 64 } },
+            "number" => GoKind::Float,
+            "array" => GoKind::List(self.element("", schema.items.as_deref())),
+            "object" if !schema.properties.is_empty() => self.own_struct(),
+            "object" => match &schema.additional_properties {
+                Some(super::schema::Additional::Schema(value)) => GoKind::Map(self.element("", Some(value))),
+                _ => GoKind::Any,
+            },
+            _ => GoKind::Any,
+        }
+    }
+
+    /// A definition given by itself rather than through a reference.
+    fn own_struct(&self) -> GoKind {
+        let found = Schemas::builtin().names().filter(|name| short_name(name) == self.text).find(|name| {
+            Schemas::builtin()
+                .definition(name)
+                .map(super::SchemaNode::schema)
+                .is_some_and(|s| Some(std::ptr::from_ref(s)) == self.schema.map(std::ptr::from_ref))
+        });
+        found.and_then(go_struct).map_or(GoKind::Any, GoKind::Struct)
+    }
+
+    /// The value that Go prints for the type's zero value.
+    pub fn zero(&self) -> Value {
+        if self.is_pointer() {
+            return Value::Null;
+        }
+        match self.kind() {
+            GoKind::Bool => Value::Bool(false),
+            GoKind::Int { .. } | GoKind::Float | GoKind::IntOrString => json!(0),
+            GoKind::Text => json!(""),
+            GoKind::Quantity => json!("0"),
+            GoKind::Duration => json!("0s"),
+            GoKind::Time | GoKind::MicroTime | GoKind::Any | GoKind::List(_) | GoKind::Map(_) | GoKind::Bytes => {
+                Value::Null
+            }
+            GoKind::Struct(of) => {
+                let mut map = Map::new();
+                settle_struct(&mut map, of);
+                Value::Object(map)
+            }
+            GoKind::Empty => Value::Object(Map::new()),
+        }
+    }
+
+    fn is_zero(&self, value: &Value) -> bool {
+        match value {
+            Value::Null => true,
+            Value::Bool(set) => !set,
+            Value::Number(number) => number.as_f64() == Some(0.0),
+            Value::String(text) => text.is_empty(),
+            Value::Array(items) => items.is_empty(),
+            Value::Object(map) => map.is_empty(),
+        }
+    }
+
+    /// Whether a value of this type is left out of a field with `omitempty`.
+    fn is_empty(&self, value: &Value) -> bool {
+        if self.is_pointer() {
+            return value.is_null();
+        }
+        match self.kind() {
+            GoKind::Struct(_)
+            | GoKind::Empty
+            | GoKind::Time
+            | GoKind::MicroTime
+            | GoKind::Quantity
+            | GoKind::IntOrString
+            | GoKind::Duration => false,
+            GoKind::Any => value.is_null() && !self.text.starts_with("runtime."),
+            _ => self.is_zero(value),
+        }
+    }
+}
+
+fn short_name(definition: &str) -> String {
+    let mut parts = definition.rsplit('.');
+    let (name, package) = (parts.next().unwrap_or_default(), parts.next().unwrap_or_default());
+    format!("{package}.{name}")
+}
+
+fn type_of_schema(schema: &Schema) -> String {
+    if let Some(definition) = &schema.reference {
+        return short_name(definition);
+    }
+    match (schema.type_.as_str(), schema.format.as_str()) {
+        ("string", "byte") => "[]byte".into(),
+        ("string", _) => "string".into(),
+        ("boolean", _) => "bool".into(),
+        ("integer", "int32") => "int32".into(),
+        ("integer", _) => "int64".into(),
+        ("number", _) => "float64".into(),
+        ("array", _) => format!("[]{}", schema.items.as_deref().map(type_of_schema).unwrap_or_default()),
+        _ => "interface {}".into(),
+    }
+}
+
+/// Brings the fields of one struct into the form that Go prints: zero values of `omitempty` fields go, zero values of
+/// the others appear. Values inside are expected to be in that form already.
+pub(super) fn settle_struct(map: &mut Map<String, Value>, of: &'static GoStruct) {
+    for field in &of.fields {
+        let type_ = GoType::of_field(of, field);
+        match map.get(field.json) {
+            Some(value) if field.omit_zero && type_.is_zero(value) => drop(map.remove(field.json)),
+            Some(value) if field.omit_empty && type_.is_empty(value) => drop(map.remove(field.json)),
+            Some(Value::Null) | None => {
+                let shown = !field.omit_zero && (!field.omit_empty || !type_.is_empty(&Value::Null));
+                if shown && !(field.omit_empty && type_.is_pointer()) {
+                    map.insert(field.json.to_owned(), type_.zero());
+                }
+            }
+            Some(_) => {}
+        }
+    }
+}
+
+fn settle_value(value: &mut Value, type_: &GoType) {
+    match (type_.kind(), value) {
+        (GoKind::Struct(of), Value::Object(map)) => {
+            for field in &of.fields {
+                if let Some(inner) = map.get_mut(field.json) {
+                    settle_value(inner, &GoType::of_field(of, field));
+                }
+            }
+            settle_struct(map, of);
+        }
+        (GoKind::List(item), Value::Array(items)) if holds_structs(&item) => {
+            items.iter_mut().for_each(|inner| settle_value(inner, &item));
+        }
+        (GoKind::Map(item), Value::Object(map)) if holds_structs(&item) => {
+            map.values_mut().for_each(|inner| settle_value(inner, &item));
+        }
+        _ => {}
+    }
+}
+
+fn holds_structs(type_: &GoType) -> bool {
+    matches!(type_.kind(), GoKind::Struct(_) | GoKind::List(_) | GoKind::Map(_))
+}
+
+/// Brings an object whose fields were changed back into the form that Go prints, by the named definition; objects of
+/// unknown definitions stay as they are.
+pub fn settle(object: &mut Value, definition: &str) {
+    if let (Some(of), Value::Object(map)) = (go_struct(definition), object) {
+        for field in &of.fields {
+            if let Some(inner) = map.get_mut(field.json) {
+                settle_value(inner, &GoType::of_field(of, field));
+            }
+        }
+        settle_struct(map, of);
+    }
+}
