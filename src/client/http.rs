@@ -159,16 +159,20 @@ impl Transport for HttpTransport {
 ///
 /// # Errors
 /// The network's failure, as Go's client tells it.
-pub async fn fetch_url(url: &str) -> Result<(http::StatusCode, Bytes), String> {
+pub async fn fetch_url(url: &str) -> Result<(http::StatusCode, Bytes), super::Error> {
     let access = ClusterAccess::default();
     let host = url.split_once("://").map_or("", |(_, rest)| rest).split('/').next().unwrap_or_default().to_owned();
-    let config = if url.starts_with("https://") { tls::config(&access, None)? } else { tls::unused()? };
-    let builder = reqwest::Client::builder().tls_backend_preconfigured(config);
-    let told = |error: &reqwest::Error| format!("Get \"{url}\": {}", go_words(error, &host));
-    let client = builder.build().map_err(|error| told(&error))?;
-    let answer = client.get(url).send().await.map_err(|error| told(&error))?;
+    let failed = |why: String| super::Error::Transport {
+        method: "Get".into(),
+        url: url.to_owned(),
+        source: TransportError::Connect { server: host.clone(), source: Box::new(NetworkError(why)) },
+    };
+    let told = |error: reqwest::Error| failed(go_words(&error, &host));
+    let config = if url.starts_with("https://") { tls::config(&access, None) } else { tls::unused() };
+    let client = reqwest::Client::builder().tls_backend_preconfigured(config.map_err(failed)?).build().map_err(told)?;
+    let answer = client.get(url).send().await.map_err(told)?;
     let status = answer.status();
-    Ok((status, answer.bytes().await.map_err(|error| told(&error))?))
+    Ok((status, answer.bytes().await.map_err(told)?))
 }
 
 fn is_loopback(host: &str) -> bool {

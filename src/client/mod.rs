@@ -150,6 +150,7 @@ impl Client {
         let mut next = String::new();
         loop {
             let request = Request::get(path).list_options(options).query_some("continue", &next).accept(accept);
+            let request = request.on(&options.about, "");
             let mut page = self.json(request).await?;
             next = crate::object::meta::str_at(&page, &["metadata", "continue"]).to_owned();
             whole = Some(match whole {

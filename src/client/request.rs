@@ -53,6 +53,8 @@ pub struct ListOptions {
     pub limit: i64,
     /// From which version on, or empty.
     pub resource_version: String,
+    /// The resource as messages name it where the server does not say.
+    pub about: String,
 }
 
 /// A request to the API, relative to the server.

@@ -208,7 +208,7 @@ pub async fn read_url(url: &str) -> Result<Vec<u8>, Error> {
             tokio::time::sleep(Duration::from_secs(1)).await;
         }
         match crate::client::fetch_url(url).await {
-            Err(error) => last = Error::fact(error),
+            Err(error) => last = error.into(),
             Ok((status, body)) if status.is_success() => return Ok(body.to_vec()),
             Ok((status, _)) => {
                 let code = status.as_u16();

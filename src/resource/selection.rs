@@ -299,8 +299,13 @@ impl Query {
     /// # Errors
     /// The server refuses; a malformed selector is told as kubectl does.
     pub async fn list(&self, client: &Client, limit: i64, accept: &str, whole: bool) -> Result<Value, client::Error> {
-        let options =
-            ListOptions { labels: self.labels.clone(), fields: self.fields.clone(), limit, ..ListOptions::default() };
+        let options = ListOptions {
+            labels: self.labels.clone(),
+            fields: self.fields.clone(),
+            limit,
+            about: self.kind.group_resource(),
+            ..ListOptions::default()
+        };
         let mut path = collection_path(&self.kind, &self.namespace);
         if whole {
             path.push_str("?includeObject=Object");
@@ -323,20 +328,19 @@ impl Query {
             .on(self.kind.group_resource(), "")
     }
 
-    /// Adds what was searched for to a refusal of the selectors.
+    /// Adds what was searched for to a refusal of the search itself.
     fn explain(&self, error: client::Error) -> client::Error {
         match error {
-            client::Error::Status(mut status)
-                if matches!(status.reason.as_str(), "BadRequest" | "NotFound")
-                    && (!self.labels.is_empty() || !self.fields.is_empty()) =>
-            {
-                status.message = format!(
-                    "Unable to find \"{}\" that match label selector \"{}\", field selector \"{}\": {}",
-                    self.kind.gvr(),
-                    self.labels,
-                    self.fields,
-                    status.message
-                );
+            client::Error::Status(mut status) if matches!(status.reason.as_str(), "BadRequest" | "NotFound") => {
+                let (what, why) = (self.kind.gvr(), &status.message);
+                status.message = if self.labels.is_empty() && self.fields.is_empty() {
+                    format!("Unable to list \"{what}\": {why}")
+                } else {
+                    format!(
+                        "Unable to find \"{what}\" that match label selector \"{}\", field selector \"{}\": {why}",
+                        self.labels, self.fields
+                    )
+                };
                 client::Error::Status(status)
             }
             other => other,
