@@ -381,6 +381,13 @@ impl Quantity {
         }
         let ((a, a_exponent), (b, b_exponent)) = (self.big(), other.big());
         let exponent = a_exponent.min(b_exponent);
+        // What is smaller by tens of thousands of digits does not count.
+        if i64::from(a_exponent.max(b_exponent)) - i64::from(exponent) > i64::from(EXPONENT_LIMIT) {
+            if compare_magnitude((&a, a_exponent), (&b, b_exponent)) == Ordering::Less {
+                self.amount = Amount::Big { mantissa: if subtract { -b } else { b }, exponent: b_exponent };
+            }
+            return;
+        }
         let (a, b) = (rescale(&a, a_exponent, exponent).0, rescale(&b, b_exponent, exponent).0);
         self.amount = Amount::Big { mantissa: if subtract { a - b } else { a + b }, exponent };
     }
@@ -470,15 +477,21 @@ fn compare(a: (&BigInt, i32), b: (&BigInt, i32)) -> Ordering {
     if signs != Ordering::Equal || a.0.sign() == Sign::NoSign {
         return signs;
     }
-    let digits = |n: &BigInt, e: i32| n.magnitude().to_string().len() as i64 + i64::from(e);
-    let magnitude = digits(a.0, a.1).cmp(&digits(b.0, b.1));
-    let magnitude = if magnitude == Ordering::Equal {
+    let magnitude = compare_magnitude(a, b);
+    if a.0.sign() == Sign::Minus { magnitude.reverse() } else { magnitude }
+}
+
+/// Compares two numbers without their signs.
+fn compare_magnitude(a: (&BigInt, i32), b: (&BigInt, i32)) -> Ordering {
+    // Zero has no digits, so it is less than whatever has some.
+    let digits = |n: &BigInt, e: i32| match n.sign() {
+        Sign::NoSign => i64::MIN,
+        _ => n.magnitude().to_string().len() as i64 + i64::from(e),
+    };
+    digits(a.0, a.1).cmp(&digits(b.0, b.1)).then_with(|| {
         let exponent = a.1.min(b.1);
         rescale(a.0, a.1, exponent).0.magnitude().cmp(rescale(b.0, b.1, exponent).0.magnitude())
-    } else {
-        magnitude
-    };
-    if a.0.sign() == Sign::Minus { magnitude.reverse() } else { magnitude }
+    })
 }
 
 impl fmt::Display for Quantity {
@@ -571,6 +584,11 @@ mod tests {
         let (Ok(mut a), Ok(b)) = (a, b) else { panic!("both parse") };
         assert_eq!(a.cmp(&b), Ordering::Greater);
         a.add(&b);
+        let (Ok(mut sum), Ok(zero)) = (Quantity::parse("4Gi"), Quantity::parse("0e-99999999")) else {
+            panic!("both parse")
+        };
+        sum.add(&zero);
+        assert_eq!(sum.to_string(), "4Gi");
         assert!(!a.to_string().is_empty());
         let _ = (a.value(), a.milli_value(), a.as_f64());
     }

@@ -3,7 +3,12 @@
 
 use crate::kinds::Schemas;
 use crate::manifest;
+use crate::object::quantity::Quantity;
+use crate::object::selector::{FieldSelector, LabelSelector};
 use crate::object::{GroupVersionKind, Value, json};
+use crate::output::custom_columns::CustomColumns;
+use crate::output::gotemplate::GoTemplate;
+use crate::output::jsonpath::{self, JsonPath};
 use crate::patch::explain::explain_result;
 use crate::patch::ssa::{FieldSet, Managed};
 use crate::patch::{JsonPatch, PatchSchema, Precondition, apply, decode, json_merge, strategic};
@@ -123,4 +128,92 @@ fn patch_objects(first: &Value, second: &Value, third: &Value) {
     }
     let _ = apply::last_applied(first);
     let _ = apply::last_applied_config(second);
+}
+
+/// Some of everything that JSON can hold, for templates to walk.
+fn sample() -> Value {
+    serde_json::json!({
+        "kind": "List", "n": null, "f": 1.5, "big": 1e21, "i": -3, "t": true, "s": "te\u{e9}xt", "e": [], "m": {},
+        "items": [{"a": 1, "b": ["x", "y"], "metadata": {"name": "web"}}, {"a": 2.0, "b": [[1, 2], {"c": null}]}],
+    })
+}
+
+/// Reads any text as a JSONPath template, as relaxed path and as custom columns, and executes what can be read.
+pub fn fuzz_jsonpath(bytes: &[u8]) {
+    let Ok(text) = std::str::from_utf8(bytes) else { return };
+    let data = sample();
+    if let Ok(path) = JsonPath::parse(text) {
+        for (allow_missing_keys, json_output) in [(true, false), (false, true)] {
+            let options = jsonpath::Options { allow_missing_keys, json_output };
+            let (mut first, mut second) = (String::new(), String::new());
+            let outcome = path.execute(&data, options, &mut first);
+            assert!(outcome.is_ok() || first.is_empty(), "nothing is printed unless all parts fit");
+            assert_eq!(path.execute(&data, options, &mut second), outcome);
+            assert_eq!(first, second, "a template keeps no state");
+        }
+    }
+    if let Ok(relaxed) = jsonpath::relaxed(text) {
+        assert!(relaxed.is_empty() || jsonpath::relaxed(&relaxed).is_ok(), "{relaxed} stays a path");
+    }
+    if let Ok(mut columns) = CustomColumns::from_spec(text, false) {
+        let _ = columns.add(&data);
+        columns.flush(&mut String::new());
+    }
+}
+
+/// Reads any text as a Go template and executes what can be read.
+pub fn fuzz_gotemplate(bytes: &[u8]) {
+    let Ok(text) = std::str::from_utf8(bytes) else { return };
+    let data = sample();
+    for allow in [true, false] {
+        match GoTemplate::parse(text) {
+            Ok(template) => {
+                let mut out = String::new();
+                let outcome = template.allow_missing_keys(allow).execute(&data, &mut out);
+                let debugged = out.contains("Printing more information for debugging the template:");
+                assert!(outcome.is_ok() || debugged, "failures are explained on standard output");
+            }
+            Err(error) => assert!(error.to_string().starts_with("template: output:")),
+        }
+    }
+}
+
+/// Reads any text as label selector and as field selector; the normal form selects the same.
+pub fn fuzz_selectors(bytes: &[u8]) {
+    let Ok(text) = std::str::from_utf8(bytes) else { return };
+    if let Ok(selector) = LabelSelector::parse(text) {
+        let normal = selector.to_string();
+        assert_eq!(LabelSelector::parse(&normal).as_ref(), Ok(&selector), "{normal}");
+        selector.matches_object(&sample());
+    }
+    if let Ok(selector) = FieldSelector::parse(text) {
+        // The order follows the text as written, so `==` may stand elsewhere than the `=` that it becomes.
+        let sorted = |selector: FieldSelector| {
+            let mut requirements = selector.requirements().to_vec();
+            requirements.sort_by(|a, b| (&a.field, &a.value, a.negated).cmp(&(&b.field, &b.value, b.negated)));
+            requirements
+        };
+        assert_eq!(FieldSelector::parse(&selector.to_string()).map(sorted), Ok(sorted(selector.clone())));
+        selector.matches_with(|_| Some(""));
+    }
+}
+
+/// Reads any text as two quantities, one a line; canonical texts stay, and what is added can be taken off again.
+pub fn fuzz_quantity(bytes: &[u8]) {
+    let Ok(text) = std::str::from_utf8(bytes) else { return };
+    let mut lines = text.lines();
+    let parse = |line: Option<&str>| Quantity::parse(line.unwrap_or_default());
+    let (first, second) = (parse(lines.next()), parse(lines.next()));
+    for quantity in [&first, &second].into_iter().flatten() {
+        let _ = (quantity.value(), quantity.milli_value(), quantity.as_f64(), quantity.as_i64());
+        let _ = quantity.to_string();
+    }
+    if let (Ok(first), Ok(second)) = (first, second) {
+        assert_eq!(first.cmp(&second), second.cmp(&first).reverse());
+        let mut sum = first.clone();
+        sum.add(&second);
+        sum.sub(&second);
+        let small = |q: &Quantity| q.as_f64().abs() < 1e30;
+        assert!(sum == first || !small(&first) || !small(&second), "{first} + {second} - {second} = {sum}");
+    }
 }

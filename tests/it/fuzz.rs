@@ -1,6 +1,8 @@
 //! The bodies of the fuzz targets, on inputs that property tests make.
 
-use knarr::testing::fuzz::{fuzz_managed_fields, fuzz_patch, fuzz_yaml};
+use knarr::testing::fuzz::{
+    fuzz_gotemplate, fuzz_jsonpath, fuzz_managed_fields, fuzz_patch, fuzz_quantity, fuzz_selectors, fuzz_yaml,
+};
 use proptest::prelude::*;
 
 proptest! {
@@ -28,6 +30,30 @@ proptest! {
     #[test]
     fn any_operations_are_tried_without_panic(document in document(), operations in prop::collection::vec(operation(), 0..4)) {
         fuzz_patch(format!("{document}\n[{}]", operations.join(",")).as_bytes());
+    }
+}
+
+proptest! {
+    #[test]
+    fn anything_like_jsonpath_is_executed_without_panic(text in "(\\{|\\}|\\.|\\.\\.|\\[|\\]|\\*|items|a|b|range |end|@|\\$|\\?\\(|\\)|==|<|>=|'|\"|,|:|-1|0|1|\\\\| |é|true|1\\.5){0,24}") {
+        fuzz_jsonpath(text.as_bytes());
+        fuzz_jsonpath(format!("{{.items{text}}}").as_bytes());
+    }
+
+    #[test]
+    fn anything_like_a_go_template_is_executed_without_panic(text in "(\\{\\{|\\}\\}|\\{\\{- | -\\}\\}|\\.|\\.items|\\.n|\\.s|\\$|\\$x|:=|=|,|\\||\\(|\\)| |if |range |with |else|end|template |define |\"x\"|`r`|'c'|index |slice |len |eq |lt |and |or |not |printf |\"%5.2v%d%\"|html |js |exists |base64decode |-1|0x1F|1e3|é|nil|true|/\\*|\\*/|\n){0,24}") {
+        fuzz_gotemplate(text.as_bytes());
+        fuzz_gotemplate(format!("{{{{{text}}}}}").as_bytes());
+    }
+
+    #[test]
+    fn anything_like_a_selector_is_read_without_panic(text in "(a|b\\.c/d|=|==|!=|!|<|>|,| in | notin |\\(|\\)|1|\\\\|é|\t|\0){0,16}") {
+        fuzz_selectors(text.as_bytes());
+    }
+
+    #[test]
+    fn anything_like_quantities_is_computed_without_panic(text in "([-+]?[0-9]{0,22}(\\.[0-9]{0,12})?([numkKMGTPE]|[KMGTPE]i|[eE][-+]?[0-9]{1,10})?\n){2}") {
+        fuzz_quantity(text.as_bytes());
     }
 }
 

@@ -1,0 +1,4 @@
+//! Go templates.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| knarr::testing::fuzz::fuzz_gotemplate(bytes));

@@ -1,0 +1,4 @@
+//! JSONPath templates and custom columns.
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| knarr::testing::fuzz::fuzz_jsonpath(bytes));
