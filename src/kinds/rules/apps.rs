@@ -62,14 +62,19 @@ pub const RULES: &[Rules] = &[
     },
     Rules {
         kind: "DaemonSet",
+        convert: |set| {
+            convert_spec_in(set, &["spec", "template", "spec"]);
+            // The annotation is a field of the internal version, where it is 0 until the set is prepared.
+            if set.at("metadata").at("annotations").opt_text(TEMPLATE_GENERATION).is_none() {
+                template_generation(set, 0);
+            }
+        },
         prepare_create: |set, _| {
-            let generation =
-                set.at("metadata").at("annotations").opt_text(TEMPLATE_GENERATION).and_then(|t| t.parse::<i64>().ok());
-            template_generation(set, generation.filter(|g| *g >= 1).unwrap_or(1));
+            let generation = stated_generation(set).filter(|generation| *generation >= 1);
+            template_generation(set, generation.unwrap_or(1));
         },
         prepare_update: |new, old, _| {
-            let before =
-                old.at("metadata").at("annotations").opt_text(TEMPLATE_GENERATION).and_then(|t| t.parse::<i64>().ok());
+            let before = stated_generation(old);
             let changed = new.at("spec").at("template") != old.at("spec").at("template");
             if let Some(before) = before {
                 template_generation(new, before + i64::from(changed));
@@ -152,6 +157,10 @@ fn template_warnings(new: &Value, old: Option<&Value>) -> Vec<String> {
     }
     let path = Path::new("spec").child("template");
     pod_warnings::template(&path, new.at("spec").at("template"))
+}
+
+fn stated_generation(set: &Value) -> Option<i64> {
+    set.at("metadata").at("annotations").opt_text(TEMPLATE_GENERATION)?.parse().ok()
 }
 
 fn template_generation(set: &mut Value, generation: i64) {

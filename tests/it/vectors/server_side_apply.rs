@@ -4,7 +4,7 @@ use std::sync::OnceLock;
 
 use chrono::DateTime;
 use knarr::kinds::decode::decode;
-use knarr::kinds::rules::default_object;
+use knarr::kinds::rules::{self, default_object};
 use knarr::kinds::schema::Additional;
 use knarr::kinds::{Schema, SchemaNode, Schemas};
 use knarr::object::{GroupVersion, GroupVersionKind, meta};
@@ -16,7 +16,7 @@ use super::{Set, same};
 
 pub const SETS: &[Set] = &[Set {
     name: "server_side_apply",
-    at_least: 70.0,
+    at_least: 99.0,
     known: &[(
         "server_side_apply-0086",
         "Go objects that never went through storage tell an empty map from none within an atomic list",
@@ -79,6 +79,7 @@ impl Subject<'_> {
         let managed = meta::remove(&mut object, &["metadata", "managedFields"]);
         let mut object = self.decoded(object);
         default_object(&mut object);
+        (rules::of(&self.kind.group_kind()).convert)(&mut object);
         if let Some(managed) = managed {
             meta::set(&mut object, &["metadata", "managedFields"], managed);
         }
