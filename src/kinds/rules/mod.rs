@@ -17,20 +17,27 @@ use chrono::{DateTime, Utc};
 use crate::object::field::ErrorList;
 use crate::object::{GroupKind, Value};
 
+mod access;
+mod admission;
 mod apps;
+mod autoscaling;
 mod batch;
+mod certificates;
 mod check;
+mod cluster;
 mod core;
 pub mod cron;
 pub mod defaults;
+mod flowcontrol;
 mod generic;
 mod internal;
+mod networking;
 pub mod object_meta;
-mod others;
 pub mod pod;
 pub mod quantity;
 mod service;
 mod storage;
+mod storage_class;
 pub mod value;
 
 pub use defaults::default_object;
@@ -163,8 +170,22 @@ pub const GENERIC: Rules = Rules {
 };
 
 /// The rows of every file, one slice per API group or family of kinds.
-const TABLE: &[&[Rules]] =
-    &[pod::RULES, service::RULES, storage::RULES, core::RULES, apps::RULES, batch::RULES, others::RULES];
+const TABLE: &[&[Rules]] = &[
+    pod::RULES,
+    service::RULES,
+    storage::RULES,
+    core::RULES,
+    apps::RULES,
+    batch::RULES,
+    access::RULES,
+    admission::RULES,
+    autoscaling::RULES,
+    certificates::RULES,
+    cluster::RULES,
+    flowcontrol::RULES,
+    networking::RULES,
+    storage_class::RULES,
+];
 
 fn table() -> &'static HashMap<(&'static str, &'static str), &'static Rules> {
     static INDEX: OnceLock<HashMap<(&'static str, &'static str), &'static Rules>> = OnceLock::new();

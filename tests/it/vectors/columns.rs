@@ -9,7 +9,7 @@ use serde_json::json;
 use super::{Set, same};
 
 /// Sets of this engine.
-pub const SETS: &[Set] = &[Set { name: "table_print", at_least: 75.0, known: &[], check: table_print }];
+pub const SETS: &[Set] = &[Set { name: "table_print", at_least: 100.0, known: &[], check: table_print }];
 
 fn table_print(case: &Value) -> Result<(), String> {
     let mut object = case["object"].clone();

@@ -10,8 +10,8 @@ use super::{Set, same};
 
 /// The sets of this engine.
 pub const SETS: &[Set] = &[
-    Set { name: "defaulting", at_least: 95.0, known: &[], check: defaulting },
-    Set { name: "validation", at_least: 80.0, known: &[], check: validation },
+    Set { name: "defaulting", at_least: 100.0, known: &[], check: defaulting },
+    Set { name: "validation", at_least: 99.0, known: &[], check: validation },
 ];
 
 const UID: &str = "00000000-0000-4000-8000-000000000001";
