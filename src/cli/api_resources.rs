@@ -8,7 +8,7 @@ use super::args::unknown_format;
 use super::context::Context;
 use super::error::{Error, Result};
 use super::verb::Run;
-use crate::kinds::Kind;
+use crate::kinds::{Kind, Kinds};
 use crate::object::Value;
 use crate::output::tabwriter;
 
@@ -79,6 +79,17 @@ impl ApiResourcesArgs {
     }
 }
 
+/// The kinds of each group's preferred version, by group and plural.
+pub fn preferred(known: &Kinds) -> Vec<Arc<Kind>> {
+    let mut kinds: Vec<Arc<Kind>> = Vec::new();
+    for group in known.groups() {
+        let of = |kind: &&Arc<Kind>| kind.group == group.group && kind.version == group.preferred;
+        kinds.extend(known.rows().iter().filter(of).cloned());
+    }
+    kinds.sort_by(|a, b| a.group.cmp(&b.group).then_with(|| a.plural.cmp(&b.plural)));
+    kinds
+}
+
 /// The list as an `APIResourceList`.
 fn list_of(kinds: &[Arc<Kind>]) -> Value {
     let resource = |kind: &Arc<Kind>| {
@@ -121,16 +132,13 @@ impl Run for ApiResourcesArgs {
         let mapper = cx.mapper()?;
         let known = if self.cached { mapper.kinds().await } else { mapper.refresh().await };
         let known = known.map_err(|error| cx.explain(error))?;
-        let mut kinds: Vec<Arc<Kind>> = Vec::new();
-        for group in known.groups() {
-            let of = |kind: &&Arc<Kind>| kind.group == group.group && kind.version == group.preferred;
-            kinds.extend(known.rows().iter().filter(of).filter(|kind| self.wants(kind)).cloned());
+        let mut kinds = preferred(&known);
+        kinds.retain(|kind| self.wants(kind));
+        match sort_by {
+            "name" => kinds.sort_by(|a, b| a.plural.cmp(&b.plural)),
+            "kind" => kinds.sort_by(|a, b| a.kind.cmp(&b.kind)),
+            _ => {}
         }
-        kinds.sort_by(|a, b| match sort_by {
-            "name" => a.plural.cmp(&b.plural),
-            "kind" => a.kind.cmp(&b.kind),
-            _ => a.group.cmp(&b.group).then_with(|| a.plural.cmp(&b.plural)),
-        });
         match format {
             "name" => kinds.iter().try_for_each(|kind| cx.line(kind.group_resource())),
             "json" => cx.line(crate::object::json::to_indented(&list_of(&kinds), "    ")),

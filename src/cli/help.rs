@@ -39,7 +39,8 @@ const GROUPS: [(Group, &str); 8] = [
     (Group::Other, "Other Commands:"),
 ];
 
-fn about(verb: &Verb) -> String {
+/// The first line of a verb's help.
+pub fn about(verb: &Verb) -> String {
     (verb.build)().get_about().map(ToString::to_string).unwrap_or_default().trim_end_matches('.').to_owned()
 }
 

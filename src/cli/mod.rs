@@ -13,9 +13,11 @@ mod api_resources;
 mod apply;
 mod cluster;
 mod cluster_info;
+mod completion;
 mod config;
 mod create;
 mod delete;
+mod describe;
 mod get;
 mod help;
 mod options;
@@ -30,6 +32,7 @@ use std::ffi::OsString;
 use clap::{Args, FromArgMatches};
 
 use args::GlobalArgs;
+use completion::Words;
 pub use context::{Context, Program};
 pub use error::{Error, Result};
 use pflag::Parsed;
@@ -39,14 +42,25 @@ use verb::{Group, Verb};
 /// Every verb.
 pub static VERBS: &[Verb] = &[
     create::VERB,
-    Verb::of::<get::GetArgs>("get", Group::Intermediate).suggest_for(&["list", "ls"]),
-    Verb::of::<delete::DeleteArgs>("delete", Group::Intermediate).suggest_for(&["rm", "remove"]),
-    Verb::of::<scale::ScaleArgs>("scale", Group::Deploy).suggest_for(&["resize"]),
+    Verb::of::<get::GetArgs>("get", Group::Intermediate).suggest_for(&["list", "ls"]).words(Words::Resources(&[])),
+    Verb::of::<delete::DeleteArgs>("delete", Group::Intermediate)
+        .suggest_for(&["rm", "remove"])
+        .words(Words::Resources(&[])),
+    Verb::of::<scale::ScaleArgs>("scale", Group::Deploy).suggest_for(&["resize"]).words(Words::Resources(&[
+        "deployment",
+        "replicaset",
+        "replicationcontroller",
+        "statefulset",
+    ])),
     cluster::VERB,
     cluster_info::VERB,
+    Verb::of::<describe::DescribeArgs>("describe", Group::Troubleshooting)
+        .suggest_for(&["inspect"])
+        .words(Words::Resources(&[])),
     apply::VERB,
     Verb::of::<replace::ReplaceArgs>("replace", Group::Advanced).suggest_for(&["update"]),
     config::VERB,
+    completion::VERB,
     plugin::VERB,
     Verb::of::<api_resources::ApiResourcesArgs>("api-resources", Group::Other),
     Verb::of::<api_resources::ApiVersionsArgs>("api-versions", Group::Other),
@@ -127,6 +141,13 @@ fn first_word(words: &[String], verb: Option<&'static Verb>) -> Option<usize> {
 }
 
 fn dispatch(cx: &mut Context, words: &[String]) -> Result<()> {
+    if let Some(describe) = completion::requested(words) {
+        return block_on(async {
+            let outcome = completion::run(cx, &words[1..], describe).await;
+            cx.close().await;
+            outcome
+        });
+    }
     let program = cx.program.name.clone();
     let found = match find(&program, words) {
         Ok(Some(found)) => found,
@@ -158,12 +179,17 @@ fn dispatch(cx: &mut Context, words: &[String]) -> Result<()> {
         cx.streams.write_err(help::text(found.verb, &found.path).as_bytes())?;
         return Err(Error::silent(1));
     };
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let outcome = runtime.block_on(async {
+    block_on(async {
         let outcome = run(*matches, cx).await;
         cx.close().await;
         outcome
-    });
+    })
+}
+
+/// Runs a command to its end.
+fn block_on(command: impl Future<Output = Result<()>>) -> Result<()> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let outcome = runtime.block_on(command);
     // What still runs in the background, such as a reader of standard input, must not hold the exit back.
     runtime.shutdown_background();
     outcome

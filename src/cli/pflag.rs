@@ -8,9 +8,9 @@ use std::any::TypeId;
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 
-use clap::{Arg, ArgAction, ArgMatches, Command};
+use clap::{Arg, ArgAction, ArgMatches, Args as _, Command, FromArgMatches as _};
 
-use super::args::GoDuration;
+use super::args::{GlobalArgs, GoDuration};
 use super::error::Error;
 use crate::object::field::quote;
 
@@ -59,7 +59,7 @@ impl<'a> Flags<'a> {
 }
 
 /// Whether the flag may stand without a value.
-fn optional_value(arg: &Arg) -> bool {
+pub fn optional_value(arg: &Arg) -> bool {
     match arg.get_action() {
         ArgAction::SetTrue | ArgAction::SetFalse | ArgAction::Count => true,
         _ => arg.get_num_args().is_some_and(|range| range.min_values() == 0),
@@ -173,6 +173,53 @@ pub fn parse(command: Command, path: &str, words: &[String]) -> Result<Parsed, E
     let dash_at = canonical.dash_at;
     let matches = command.try_get_matches_from(canonical.into_words(path)).map_err(|error| from_clap(&error, path))?;
     Ok(Parsed::Matches { matches: Box::new(matches), dash_at })
+}
+
+/// What the words of an unfinished command line amount to.
+#[derive(Debug)]
+pub struct Partial {
+    /// Words that are neither flags nor their values.
+    pub words: Vec<String>,
+    /// The flags of every verb.
+    pub globals: GlobalArgs,
+    /// Whether `--` has been typed.
+    pub after_dashes: bool,
+    seen: Vec<clap::Id>,
+}
+
+impl Partial {
+    /// Whether the flag has been typed.
+    pub fn has(&self, arg: &Arg) -> bool {
+        self.seen.contains(arg.get_id())
+    }
+}
+
+/// Reads the words of a command line that is still being typed: nothing needs to be there yet. `None` when help is
+/// asked for.
+///
+/// # Errors
+/// An unknown flag, a missing or bad value.
+pub fn partial(command: &Command, words: &[String]) -> Result<Option<Partial>, FlagError> {
+    let Some(canonical) = read(&Flags::of(command), words)? else { return Ok(None) };
+    let global = GlobalArgs::augment_args(Command::new("globals")).disable_help_flag(true).args_override_self(true);
+    let known: Vec<&str> = global.get_arguments().filter_map(Arg::get_long).collect();
+    let Canonical { mut flags, switches, seen, words, dash_at } = canonical;
+    flags.extend(switches.into_iter().filter(|(_, on)| *on).map(|(long, _)| format!("--{long}")));
+    flags.retain(|flag| known.contains(&flag.trim_start_matches("--").split('=').next().unwrap_or_default()));
+    flags.insert(0, "globals".into());
+    let globals = global.clone().try_get_matches_from(flags).and_then(|matches| GlobalArgs::from_arg_matches(&matches));
+    let globals = globals.map_err(|error| FlagError(error.to_string()))?;
+    Ok(Some(Partial { words, globals, after_dashes: dash_at.is_some(), seen }))
+}
+
+/// The flag of that name, long or of one letter.
+pub fn flag<'a>(command: &'a Command, name: &str) -> Option<&'a Arg> {
+    let flags = Flags::of(command);
+    let mut letters = name.chars();
+    match (letters.next(), letters.next()) {
+        (Some(letter), None) => flags.short.get(&letter).copied().or_else(|| flags.long(name)),
+        _ => flags.long(name),
+    }
 }
 
 /// Reads all words; `None` when help is asked for.

@@ -5,6 +5,7 @@ use std::pin::Pin;
 
 use clap::{ArgMatches, Command, Parser};
 
+use super::completion::Words;
 use super::context::Context;
 use super::error::Result;
 
@@ -51,6 +52,8 @@ pub struct Verb {
     pub children: &'static [Verb],
     /// Words that people type when they mean this verb.
     pub suggest_for: &'static [&'static str],
+    /// What its words are, for completion.
+    pub words: Words,
     /// Clap's description: flags, help.
     pub build: fn() -> Command,
     /// Runs it; `None` for a mere family.
@@ -67,6 +70,7 @@ impl Verb {
             hidden: false,
             children: &[],
             suggest_for: &[],
+            words: Words::Any,
             build: A::command,
             run: Some(run::<A>),
         }
@@ -74,7 +78,8 @@ impl Verb {
 
     /// A family of verbs; `A` carries its help. By itself it prints the help and fails.
     pub const fn family<A: Parser>(name: &'static str, group: Group, children: &'static [Self]) -> Self {
-        Self { name, aliases: &[], group, hidden: false, children, suggest_for: &[], build: A::command, run: None }
+        let (aliases, suggest_for, words) = (&[], &[], Words::Any);
+        Self { name, aliases, group, hidden: false, children, suggest_for, words, build: A::command, run: None }
     }
 
     /// The verb with other words for it.
@@ -95,6 +100,13 @@ impl Verb {
     #[must_use]
     pub const fn suggest_for(mut self, words: &'static [&'static str]) -> Self {
         self.suggest_for = words;
+        self
+    }
+
+    /// The verb with what its words are, for completion.
+    #[must_use]
+    pub const fn words(mut self, words: Words) -> Self {
+        self.words = words;
         self
     }
 

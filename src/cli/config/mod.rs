@@ -11,6 +11,7 @@ mod view;
 
 use clap::Parser;
 
+use super::completion::Words;
 use super::context::Context;
 use super::error::{Error, Result};
 use super::help;
@@ -22,19 +23,19 @@ pub const VERB: Verb = Verb::family::<ConfigArgs>("config", Group::Settings, CHI
 
 const CHILDREN: &[Verb] = &[
     Verb::of::<names::CurrentContextArgs>("current-context", Group::Settings),
-    Verb::of::<entries::DeleteClusterArgs>("delete-cluster", Group::Settings),
-    Verb::of::<entries::DeleteContextArgs>("delete-context", Group::Settings),
-    Verb::of::<entries::DeleteUserArgs>("delete-user", Group::Settings),
+    Verb::of::<entries::DeleteClusterArgs>("delete-cluster", Group::Settings).words(Words::Cluster),
+    Verb::of::<entries::DeleteContextArgs>("delete-context", Group::Settings).words(Words::Context),
+    Verb::of::<entries::DeleteUserArgs>("delete-user", Group::Settings).words(Words::User),
     Verb::of::<names::GetClustersArgs>("get-clusters", Group::Settings),
     Verb::of::<contexts::GetContextsArgs>("get-contexts", Group::Settings),
     Verb::of::<names::GetUsersArgs>("get-users", Group::Settings),
-    Verb::of::<contexts::RenameContextArgs>("rename-context", Group::Settings),
+    Verb::of::<contexts::RenameContextArgs>("rename-context", Group::Settings).words(Words::Context),
     Verb::of::<property::SetArgs>("set", Group::Settings),
     Verb::of::<set_cluster::SetClusterArgs>("set-cluster", Group::Settings),
-    Verb::of::<set_context::SetContextArgs>("set-context", Group::Settings),
+    Verb::of::<set_context::SetContextArgs>("set-context", Group::Settings).words(Words::Context),
     Verb::of::<set_credentials::SetCredentialsArgs>("set-credentials", Group::Settings),
     Verb::of::<property::UnsetArgs>("unset", Group::Settings),
-    Verb::of::<contexts::UseContextArgs>("use-context", Group::Settings).aliases(&["use"]),
+    Verb::of::<contexts::UseContextArgs>("use-context", Group::Settings).aliases(&["use"]).words(Words::Context),
     Verb::of::<view::ViewArgs>("view", Group::Settings),
 ];
 
