@@ -49,7 +49,12 @@ pub fn resources(kinds: &Kinds, group: &str, version: &str) -> Option<Value> {
     let group_version = if group.is_empty() { version.to_owned() } else { format!("{group}/{version}") };
     let rows = kinds.rows().iter().filter(|kind| kind.group == group && kind.version == version);
     let resources: Vec<Value> = rows.flat_map(|kind| classic_rows(kind)).collect();
-    Some(json!({"kind": "APIResourceList", "apiVersion": "v1", "groupVersion": group_version, "resources": resources}))
+    let mut list = json!({"kind": "APIResourceList", "groupVersion": group_version, "resources": resources});
+    // The list of the core group, which is older than its kind, does not say its version.
+    if !group.is_empty() {
+        list["apiVersion"] = "v1".into();
+    }
+    Some(list)
 }
 
 fn classic_rows(kind: &Kind) -> Vec<Value> {

@@ -117,7 +117,11 @@ pub fn accept(header: &str, watch: bool) -> Result<Accepted, Status> {
     if header.trim().is_empty() {
         return Ok(Accepted::default());
     }
-    for clause in clauses(header) {
+    let clauses = clauses(header);
+    if !clauses.iter().any(|clause| PRODUCED.contains(&clause.media_type.as_str())) {
+        return Err(unknown_type(watch));
+    }
+    for clause in clauses {
         let encoding = match clause.media_type.as_str() {
             "application/json" | "*/*" | "application/*" => Encoding::Json,
             "application/yaml" => Encoding::Yaml,
@@ -132,6 +136,21 @@ pub fn accept(header: &str, watch: bool) -> Result<Accepted, Status> {
         }
     }
     Err(not_acceptable(watch))
+}
+
+/// Media types that routes offer, and wildcards for them.
+const PRODUCED: &[&str] =
+    &["application/json", "application/yaml", "application/vnd.kubernetes.protobuf", "application/*", "*/*"];
+
+/// What the router says of an Accept header without any type that it knows.
+fn unknown_type(list: bool) -> Status {
+    let streams = ", application/json;stream=watch, application/vnd.kubernetes.protobuf;stream=watch";
+    let message = format!(
+        "406: Not Acceptable\n\nAvailable representations: application/json, application/yaml, \
+         application/vnd.kubernetes.protobuf{}",
+        if list { streams } else { "" }
+    );
+    Status::failure(406, "NotAcceptable", message).with_details(Default::default())
 }
 
 fn not_acceptable(watch: bool) -> Status {

@@ -312,12 +312,25 @@ impl DeleteOptions {
         } else {
             Self::body_value(&request.body, request)?
         };
+        let mut dry_run_values: Vec<String> = request.query.values("dryRun").map(str::to_owned).collect();
+        Self::checked(value, &mut dry_run_values)
+    }
+
+    /// Reads and validates options that stand in another object.
+    ///
+    /// # Errors
+    ///
+    /// 422 in the reference server's words.
+    pub fn of_value(value: Value) -> Result<Self, Status> {
+        Self::checked(value, &mut Vec::new())
+    }
+
+    fn checked(value: Value, dry_run_values: &mut Vec<String>) -> Result<Self, Status> {
         let texts = |name: &str| -> Vec<String> {
             meta::list_at(&value, &[name]).iter().filter_map(Value::as_str).map(str::to_owned).collect()
         };
         let mut errors = ErrorList::new();
-        let mut dry_run_values = texts("dryRun");
-        dry_run_values.extend(request.query.values("dryRun").map(str::to_owned));
+        dry_run_values.extend(texts("dryRun"));
         let orphan_dependents = meta::get(&value, &["orphanDependents"]).and_then(Value::as_bool);
         let policy = meta::str_at(&value, &["propagationPolicy"]).to_owned();
         let path = Path::new("propagationPolicy");
@@ -328,7 +341,7 @@ impl DeleteOptions {
         if !matches!(policy.as_str(), "" | "Foreground" | "Background" | "Orphan") {
             errors.push(Error::not_supported(&path, &*policy, &["Foreground", "Background", "Orphan", "nil"]));
         }
-        let dry_run = check_dry_run(&dry_run_values, &mut errors);
+        let dry_run = check_dry_run(dry_run_values, &mut errors);
         if !errors.is_empty() {
             return Err(invalid("DeleteOptions", &errors));
         }

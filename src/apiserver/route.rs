@@ -194,6 +194,9 @@ async fn dispatch(request: &Arc<Request>, verb: &'static str) -> Answer {
     if subresource::is_own(request) {
         return subresource::answer(request, verb).await;
     }
+    if request.resource.kind.group.is_empty() && request.resource.plural() == "bindings" {
+        return subresource::pod::bind(request).await;
+    }
     match verb {
         "create" => verbs::create::create(request).await,
         "get" => verbs::get::get(request).await,

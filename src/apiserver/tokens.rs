@@ -45,6 +45,19 @@ impl TokenSigner {
         self.key.sign(&self.random, message).ok().map(|signature| signature.as_ref().to_vec())
     }
 
+    /// The name of the key: a digest of its public half.
+    pub fn key_id(&self) -> String {
+        use base64::Engine as _;
+        let digest = ring::digest::digest(&ring::digest::SHA256, self.public_key());
+        base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(digest)
+    }
+
+    /// Whether `signature` is this signer's for `message`.
+    pub fn verifies(&self, message: &[u8], signature: &[u8]) -> bool {
+        use ring::signature::{ECDSA_P256_SHA256_FIXED, UnparsedPublicKey};
+        UnparsedPublicKey::new(&ECDSA_P256_SHA256_FIXED, self.public_key()).verify(message, signature).is_ok()
+    }
+
     /// The public key: an uncompressed point.
     pub fn public_key(&self) -> &[u8] {
         self.key.public_key().as_ref()

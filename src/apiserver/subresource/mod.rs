@@ -6,7 +6,9 @@ use super::context::{Answer, Request};
 use super::request::RequestInfo;
 use super::{respond, verbs};
 
+pub mod pod;
 mod scale;
+mod token;
 
 /// Whether a request may go on for as long as it likes.
 pub fn is_long(info: &RequestInfo) -> bool {
@@ -25,6 +27,9 @@ pub fn is_own(request: &Request) -> bool {
 /// As the subresource does.
 pub async fn answer(request: &Arc<Request>, verb: &'static str) -> Answer {
     match request.info.subresource.as_str() {
+        "binding" => pod::bind(request).await,
+        "eviction" => pod::evict(request).await,
+        "token" => token::create(request).await,
         "scale" => scale::answer(request, verb).await,
         _ => whole_object(request, verb).await,
     }

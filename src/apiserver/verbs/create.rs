@@ -31,7 +31,7 @@ pub async fn create(request: &Request) -> Answer {
     let mut object = decoded.object;
     check_namespace(request, &object)?;
     resource.strategy.default(resource, &mut object);
-    let created = create_object(request, object, &options).await?;
+    let created = create_object(request, object, &options, false).await?;
     respond::object(request, 201, &created)
 }
 
@@ -50,12 +50,18 @@ pub fn check_namespace(request: &Request, object: &Value) -> Result<(), Status> 
     Ok(())
 }
 
-/// Creates an object, decoded and defaulted, in the resource's form; gives it back in that form.
+/// Creates an object, decoded and defaulted, in the resource's form; gives it back in that form. `owned` says that field
+/// ownership has been dealt with.
 ///
 /// # Errors
 ///
 /// 403, 404, 409, 422.
-pub async fn create_object(request: &Request, object: Value, options: &WriteOptions) -> Result<Value, Status> {
+pub async fn create_object(
+    request: &Request,
+    object: Value,
+    options: &WriteOptions,
+    owned: bool,
+) -> Result<Value, Status> {
     if !meta::resource_version(&object).is_empty() && meta::resource_version(&object) != "0" {
         return Err(Status::failure(500, "", "resourceVersion should not be set on objects to be created"));
     }
@@ -63,7 +69,7 @@ pub async fn create_object(request: &Request, object: Value, options: &WriteOpti
     let mut attempts = if generated { GENERATE_ATTEMPTS } else { 1 };
     loop {
         attempts -= 1;
-        match create_once(request, object.clone(), options).await {
+        match create_once(request, object.clone(), options, owned).await {
             Err(status) if generated && attempts > 0 && status.reason == "AlreadyExists" => {}
             Err(status) if generated && status.reason == "AlreadyExists" => return Err(generate_conflict(status)),
             other => return other,
@@ -77,10 +83,17 @@ fn generate_conflict(mut status: Status) -> Status {
     status
 }
 
-async fn create_once(request: &Request, mut object: Value, options: &WriteOptions) -> Result<Value, Status> {
+async fn create_once(
+    request: &Request,
+    mut object: Value,
+    options: &WriteOptions,
+    owned: bool,
+) -> Result<Value, Status> {
     let (core, resource) = (&request.core, &request.resource);
     fill_metadata(request, &mut object);
-    managed::update(request, &mut object, None, &managed::Writer::of(request, options));
+    if !owned {
+        managed::update(request, &mut object, None, &managed::Writer::of(request, options));
+    }
     let stored = resource.to_stored(object);
     let admission_options = json!({
         "kind": "CreateOptions",

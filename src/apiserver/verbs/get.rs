@@ -40,8 +40,7 @@ pub fn read(request: &Request) -> Result<Value, Status> {
 /// 404, 400 for a resource version that is no number.
 pub async fn get(request: &Request) -> Answer {
     if let Some(version) = request.query.get("resourceVersion") {
-        let revision = options::parse_resource_version(version)
-            .map_err(|why| Status::bad_request(format!("invalid resource version: {why}")))?;
+        let revision = options::parse_resource_version(version).map_err(|why| Status::failure(500, "", why))?;
         let store = &request.core.store;
         if revision > store.revision() && !store.reached(revision, FRESHNESS_WAIT).await {
             return Err(too_large(revision, store.revision()));

@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
+use base64::{Engine as _, alphabet};
 use bytes::Bytes;
 use serde_json::json;
 
@@ -27,35 +27,48 @@ struct Continue {
 
 impl Continue {
     fn parse(token: &str) -> Result<Self, Status> {
-        let bad = || Status::bad_request("continue key is not valid");
-        let bytes = URL_SAFE_NO_PAD.decode(token).map_err(|e| bad_token(&e))?;
-        let value: Value = serde_json::from_slice(&bytes).map_err(|_| bad())?;
+        Self::read(token)
+            .map_err(|why| Status::bad_request(format!("invalid continue token: continue key is not valid: {why}")))
+    }
+
+    fn read(token: &str) -> Result<Self, String> {
+        let bytes = TOKEN_ENCODING.decode(token).map_err(|e| format!("illegal base64 data at input byte {}", offset(&e)))?;
+        let value = crate::manifest::json_to_value(&bytes).map_err(|e| e.to_string())?;
         let version = value.get("v").and_then(Value::as_str).unwrap_or_default();
         if version != "meta.k8s.io/v1" {
-            return Err(bad());
+            let quoted = crate::object::field::quote(version);
+            return Err(format!("server does not recognize this encoded version {quoted}"));
         }
         let revision = value.get("rv").and_then(Value::as_i64).unwrap_or_default();
+        if revision == 0 {
+            return Err(format!("incorrect encoded start resourceVersion (version {version})"));
+        }
         let start = value.get("start").and_then(Value::as_str).unwrap_or_default();
         if start.is_empty() {
-            return Err(bad());
+            return Err(format!("encoded start key empty (version {version})"));
         }
         Ok(Self { revision: u64::try_from(revision).unwrap_or_default(), start: start.trim_end_matches('\0').into() })
     }
 
     fn token(revision: u64, start: &str) -> String {
+        let revision = i64::try_from(revision).ok().filter(|revision| *revision > 0).unwrap_or(-1);
         let value = json!({"v": "meta.k8s.io/v1", "rv": revision, "start": format!("{start}\0")});
-        URL_SAFE_NO_PAD.encode(value.to_string())
+        TOKEN_ENCODING.encode(value.to_string())
     }
 }
 
-fn bad_token(error: &base64::DecodeError) -> Status {
-    let at = match error {
+/// Go's decoder does not mind bits left over at the end.
+const TOKEN_ENCODING: GeneralPurpose = GeneralPurpose::new(
+    &alphabet::URL_SAFE,
+    GeneralPurposeConfig::new().with_encode_padding(false).with_decode_allow_trailing_bits(true).with_decode_padding_mode(DecodePaddingMode::RequireNone),
+);
+
+fn offset(error: &base64::DecodeError) -> usize {
+    match error {
         base64::DecodeError::InvalidByte(at, _) | base64::DecodeError::InvalidLastSymbol(at, _) => *at,
-        _ => 0,
-    };
-    Status::bad_request(format!(
-        "invalid continue token: illegal base64 data at input byte {at}: continue key is not valid"
-    ))
+        base64::DecodeError::InvalidLength(length) => *length,
+        base64::DecodeError::InvalidPadding => 0,
+    }
 }
 
 /// The entries of a list and how it goes on.

@@ -122,7 +122,7 @@ async fn missing(request: &Request, plan: &Plan<'_>, transform: Transform<'_>) -
         return Err(request.not_found());
     }
     meta::remove(&mut object, &["metadata", "resourceVersion"]);
-    let object = create::create_object(request, object, plan.options).await?;
+    let object = create::create_object(request, object, plan.options, plan.owns_fields).await?;
     Ok(Updated { object, created: true })
 }
 
