@@ -20,9 +20,11 @@ pub struct Decoded {
 
 /// A body that was parsed, before it is held against a type.
 pub struct Parsed {
-    /// Any JSON value.
+    /// Any JSON value, with the order and repetition of its keys.
+    pub node: Node,
+    /// The same as a tree of maps.
     pub value: Value,
-    /// Duplicate fields.
+    /// What the parser itself objects to under strict decoding: repeated keys in YAML.
     pub strict: Vec<String>,
 }
 
@@ -61,13 +63,32 @@ fn summary(body: &[u8]) -> String {
 ///
 /// The parser's text.
 pub fn parse(body: &[u8], encoding: Encoding) -> Result<Parsed, String> {
-    let value = match encoding {
+    match encoding {
         Encoding::Json => {
-            manifest::json_to_value(body).map_err(|e| format!("couldn't get version/kind; json parse error: {e}"))?
+            let node = Node::parse(body).map_err(|e| format!("couldn't get version/kind; json parse error: {e}"))?;
+            Ok(Parsed { value: node.clone().into_value(), node, strict: Vec::new() })
         }
-        Encoding::Yaml => manifest::yaml_to_value(body, false).map_err(|e| e.to_string())?,
-    };
-    Ok(Parsed { value, strict: Vec::new() })
+        Encoding::Yaml => {
+            let value = manifest::yaml_to_value(body, false).map_err(|e| e.to_string())?;
+            let strict = manifest::yaml_to_value(body, true).err().map(|e| repeated_keys(&e.to_string()));
+            Ok(Parsed { node: Node::from(value.clone()), value, strict: strict.unwrap_or_default() })
+        }
+    }
+}
+
+/// The single messages in what the YAML reader says of repeated keys.
+fn repeated_keys(text: &str) -> Vec<String> {
+    let lines = text.lines().filter(|line| line.contains("already set in map"));
+    lines
+        .map(|line| {
+            line.trim()
+                .trim_start_matches("error converting YAML to JSON: ")
+                .trim_start_matches("yaml: ")
+                .trim_start_matches("unmarshal errors:")
+                .trim()
+                .to_owned()
+        })
+        .collect()
 }
 
 /// The kind that an object says it is, filled up from the one that is expected.
@@ -146,7 +167,7 @@ pub fn of_kind(gvk: &GroupVersionKind, body: &Bytes, encoding: Encoding) -> Resu
     }
     let parsed = parse(body, encoding).map_err(|why| unrecognized(&gvk.kind, &why, body))?;
     check_kind(&parsed.value, gvk, body)?;
-    let mut decoded = value_of_kind(gvk, parsed.value)?;
+    let mut decoded = node_of_kind(gvk, parsed.node)?;
     decoded.strict.splice(..0, parsed.strict);
     Ok(decoded)
 }

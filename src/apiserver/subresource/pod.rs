@@ -78,7 +78,10 @@ fn check_bindable(pod: &Value, binding: &Value) -> Result<(), Status> {
     }
     let uid = meta::uid(binding);
     if !uid.is_empty() && uid != meta::uid(pod) {
-        return refuse(format!("Precondition failed: UID in precondition: {uid}, UID in object meta: {}", meta::uid(pod)));
+        return refuse(format!(
+            "Precondition failed: UID in precondition: {uid}, UID in object meta: {}",
+            meta::uid(pod)
+        ));
     }
     if !meta::list_at(pod, &["spec", "schedulingGates"]).is_empty() {
         return refuse(format!("pod {name} has non-empty .spec.schedulingGates"));
@@ -170,7 +173,8 @@ async fn spend_budget(request: &Request, pod: &Value, dry_run: bool) -> Result<(
             [] => return Ok(()),
             [(entry, budget)] => (entry.clone(), budget.clone()),
             _ => {
-                let why = "This pod has more than one PodDisruptionBudget, which the eviction subresource does not support.";
+                let why =
+                    "This pod has more than one PodDisruptionBudget, which the eviction subresource does not support.";
                 return Err(Status::failure(500, "", why));
             }
         };
@@ -211,7 +215,8 @@ fn take_one(request: &Request, pod: &Value, budget: &mut Value) -> Result<(), St
     if allowed == 0 {
         let mut cause = format!("The disruption budget {name} does not allow evicting pods currently");
         let (needs, has) = (number(budget, "desiredHealthy"), number(budget, "currentHealthy"));
-        if meta::list_at(budget, &["status", "conditions"]).iter().any(|c| meta::str_at(c, &["reason"]) == "SyncFailed") {
+        if meta::list_at(budget, &["status", "conditions"]).iter().any(|c| meta::str_at(c, &["reason"]) == "SyncFailed")
+        {
             cause = format!("{cause} because it failed sync");
         } else if meta::list_at(budget, &["status", "conditions"]).is_empty() || needs == 0 {
         } else if needs > has {
@@ -253,9 +258,8 @@ fn insufficient(request: &Request, budget: &mut Value) {
 ///
 /// 400 when it must be named, or is not there.
 pub fn container(request: &Request, pod: &Value) -> Result<String, Status> {
-    let names = |field| {
-        meta::list_at(pod, &["spec", field]).iter().map(|c| meta::str_at(c, &["name"])).collect::<Vec<_>>()
-    };
+    let names =
+        |field| meta::list_at(pod, &["spec", field]).iter().map(|c| meta::str_at(c, &["name"])).collect::<Vec<_>>();
     let (init, main, ephemeral) = (names("initContainers"), names("containers"), names("ephemeralContainers"));
     let pod_name = meta::name(pod);
     let default = meta::annotation(pod, "kubectl.kubernetes.io/default-container").unwrap_or_default();

@@ -153,8 +153,7 @@ fn claims(
 fn sign(request: &Request, claims: &Value) -> Result<String, Status> {
     let tokens = &request.core.tokens;
     let header = json!({"alg": "ES256", "kid": tokens.key_id()});
-    let text =
-        format!("{}.{}", URL_SAFE_NO_PAD.encode(header.to_string()), URL_SAFE_NO_PAD.encode(claims.to_string()));
+    let text = format!("{}.{}", URL_SAFE_NO_PAD.encode(header.to_string()), URL_SAFE_NO_PAD.encode(claims.to_string()));
     let signature = tokens.sign(text.as_bytes()).ok_or_else(|| Status::internal("the token could not be signed"))?;
     Ok(format!("{text}.{}", URL_SAFE_NO_PAD.encode(signature)))
 }

@@ -32,7 +32,8 @@ impl Continue {
     }
 
     fn read(token: &str) -> Result<Self, String> {
-        let bytes = TOKEN_ENCODING.decode(token).map_err(|e| format!("illegal base64 data at input byte {}", offset(&e)))?;
+        let bytes =
+            TOKEN_ENCODING.decode(token).map_err(|e| format!("illegal base64 data at input byte {}", offset(&e)))?;
         let value = crate::manifest::json_to_value(&bytes).map_err(|e| e.to_string())?;
         let version = value.get("v").and_then(Value::as_str).unwrap_or_default();
         if version != "meta.k8s.io/v1" {
@@ -60,7 +61,10 @@ impl Continue {
 /// Go's decoder does not mind bits left over at the end.
 const TOKEN_ENCODING: GeneralPurpose = GeneralPurpose::new(
     &alphabet::URL_SAFE,
-    GeneralPurposeConfig::new().with_encode_padding(false).with_decode_allow_trailing_bits(true).with_decode_padding_mode(DecodePaddingMode::RequireNone),
+    GeneralPurposeConfig::new()
+        .with_encode_padding(false)
+        .with_decode_allow_trailing_bits(true)
+        .with_decode_padding_mode(DecodePaddingMode::RequireNone),
 );
 
 fn offset(error: &base64::DecodeError) -> usize {
