@@ -70,25 +70,15 @@ pub fn parse(body: &[u8], encoding: Encoding) -> Result<Parsed, String> {
         }
         Encoding::Yaml => {
             let value = manifest::yaml_to_value(body, false).map_err(|e| e.to_string())?;
-            let strict = manifest::yaml_to_value(body, true).err().map(|e| repeated_keys(&e.to_string()));
-            Ok(Parsed { node: Node::from(value.clone()), value, strict: strict.unwrap_or_default() })
+            let strict = manifest::yaml_to_value(body, true).err().map(|e| yaml_text(&e.to_string()));
+            Ok(Parsed { node: Node::from(value.clone()), value, strict: strict.into_iter().collect() })
         }
     }
 }
 
-/// The single messages in what the YAML reader says of repeated keys.
-fn repeated_keys(text: &str) -> Vec<String> {
-    let lines = text.lines().filter(|line| line.contains("already set in map"));
-    lines
-        .map(|line| {
-            line.trim()
-                .trim_start_matches("error converting YAML to JSON: ")
-                .trim_start_matches("yaml: ")
-                .trim_start_matches("unmarshal errors:")
-                .trim()
-                .to_owned()
-        })
-        .collect()
+/// What the YAML reader itself says, without the words of the conversion to JSON.
+fn yaml_text(text: &str) -> String {
+    text.trim_start_matches("error converting YAML to JSON: ").to_owned()
 }
 
 /// The kind that an object says it is, filled up from the one that is expected.

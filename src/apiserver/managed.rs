@@ -98,6 +98,20 @@ fn with_options<T>(request: &Request, writer: &Writer, force: bool, run: impl Fn
 pub fn update(request: &Request, object: &mut Value, old: Option<&Value>, writer: &Writer) {
     let new = std::mem::take(object);
     *object = with_options(request, writer, false, |options| ssa::update(old, new, options));
+    if writer.subresource == "scale" {
+        forget_times_of_scale(object);
+    }
+}
+
+/// Ownership through `scale` is kept without a time, and so stands before other updates.
+fn forget_times_of_scale(object: &mut Value) {
+    let metadata = meta::map_mut(object, &["metadata"]);
+    let Some(Value::Array(entries)) = metadata.get_mut("managedFields") else { return };
+    for entry in entries.iter_mut().filter(|entry| meta::str_at(entry, &["subresource"]) == "scale") {
+        meta::remove(entry, &["time"]);
+    }
+    let order = |entry: &Value| (meta::str_at(entry, &["operation"]) != "Apply", meta::get(entry, &["time"]).is_some());
+    entries.sort_by_key(order);
 }
 
 /// Applies a configuration to the live object, or to nothing; all in the resource's form.

@@ -97,7 +97,7 @@ impl WriteOptions {
         }
         match self.field_validation {
             FieldValidation::Ignore => {}
-            FieldValidation::Warn => request.warn_all(strict),
+            FieldValidation::Warn => warn(request, &strict),
             FieldValidation::Strict => {
                 let gvk = request.resource.kind.gvk();
                 let why = format!("strict decoding error: {}", strict.join(", "));
@@ -105,6 +105,16 @@ impl WriteOptions {
             }
         }
         Ok(())
+    }
+}
+
+/// One warning for each problem; the YAML reader lists several in one text.
+fn warn(request: &Request, strict: &[String]) {
+    for text in strict {
+        match text.strip_prefix("yaml: unmarshal errors:\n") {
+            Some(lines) => lines.lines().for_each(|line| request.warn(line.trim())),
+            None => request.warn(text),
+        }
     }
 }
 

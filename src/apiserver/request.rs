@@ -33,7 +33,8 @@ impl RequestInfo {
     /// Reads method, path and query.
     pub fn parse(method: &http::Method, path: &str, query: &super::query::Query) -> Self {
         let mut info = Self { path: path.to_owned(), verb: method.as_str().to_lowercase(), ..Self::default() };
-        let mut parts: Vec<String> = path.trim_matches('/').split('/').map(decode).collect();
+        // As in Go, an escaped slash is a slash.
+        let mut parts: Vec<String> = decode(path).trim_matches('/').split('/').map(str::to_owned).collect();
         let skip = match parts.first().map(String::as_str) {
             Some("api") if parts.len() > 2 => 2,
             Some("apis") if parts.len() > 3 => 3,

@@ -179,6 +179,11 @@ async fn resource_path(
     };
     let request = Request::new(core.clone(), snapshot, resource, info, parts, query, body, user, accepted);
     let request = Arc::new(request);
+    if let Some((_, _, warning)) = DEPRECATED.iter().find(|(group, plural, _)| {
+        *group == request.resource.group() && *plural == request.resource.plural() && !request.resource.custom
+    }) {
+        request.warn(*warning);
+    }
     let mut answer = match dispatch(&request, verb).await {
         Ok(response) => response,
         Err(status) => {
@@ -189,6 +194,12 @@ async fn resource_path(
     respond::add_warnings(&mut answer, &request.take_warnings());
     Ok(answer)
 }
+
+/// Built-in resources whose use is discouraged, with what every answer says.
+const DEPRECATED: &[(&str, &str, &str)] = &[
+    ("", "componentstatuses", "v1 ComponentStatus is deprecated in v1.19+"),
+    ("", "endpoints", "v1 Endpoints is deprecated in v1.33+; use discovery.k8s.io/v1 EndpointSlice"),
+];
 
 async fn dispatch(request: &Arc<Request>, verb: &'static str) -> Answer {
     if subresource::is_own(request) {

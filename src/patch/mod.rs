@@ -13,7 +13,7 @@
 pub mod apply;
 mod error;
 pub mod explain;
-mod gofmt;
+pub(crate) mod gofmt;
 pub mod json_merge;
 pub mod json_patch;
 mod lazy;

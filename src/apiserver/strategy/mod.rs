@@ -116,6 +116,11 @@ pub trait Strategy: Send + Sync {
         Box::pin(std::future::ready(()))
     }
 
+    /// Whether the conditions of a deletion are checked by the kind's own storage before the common rules see them.
+    fn checks_deletion_first(&self) -> bool {
+        false
+    }
+
     /// Adds what else marks an object as being deleted, when it stays for now.
     fn marked(&self, _object: &mut Value) {}
 

@@ -37,6 +37,10 @@ impl Strategy for NamespaceStrategy {
         meta::list_at(object, &["spec", "finalizers"]).is_empty()
     }
 
+    fn checks_deletion_first(&self) -> bool {
+        true
+    }
+
     fn marked(&self, object: &mut Value) {
         meta::remove(object, &["metadata", "deletionGracePeriodSeconds"]);
         meta::set(object, &["status", "phase"], "Terminating");

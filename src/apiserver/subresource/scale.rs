@@ -7,7 +7,7 @@ use serde_json::json;
 use crate::apiserver::context::{Answer, Request};
 use crate::apiserver::options::WriteOptions;
 use crate::apiserver::verbs::get;
-use crate::apiserver::verbs::patch::{Patch, patch_type};
+use crate::apiserver::verbs::patch::{Patch, bare, patch_type, refused_patch};
 use crate::apiserver::verbs::update::{self, Plan};
 use crate::apiserver::{decode, respond};
 use crate::object::field::{Error, Path};
@@ -78,7 +78,10 @@ async fn patch(request: &Arc<Request>) -> Answer {
     let patch = Patch::parse(request, patch_type)?;
     change(request, &options, "PatchOptions", &|request, old| {
         let patched = patch.apply_as(request, old, &kind())?;
-        Ok(decode::value_of_kind(&kind(), patched)?.object)
+        let shown = patch.shown(&patched);
+        let decoded =
+            decode::value_of_kind(&kind(), patched).map_err(|status| refused_patch(&shown, bare(&status.message)))?;
+        Ok(decoded.object)
     })
     .await
 }

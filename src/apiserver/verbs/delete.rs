@@ -136,25 +136,29 @@ pub async fn delete_named(request: &Request, name: &str, options: &DeleteOptions
     Err(Status::conflict(resource.group(), resource.plural(), name, why))
 }
 
+/// The conditions in the options. Their conflicts name the kind, those of namespaces, which check first, the resource.
 fn check_preconditions(request: &Request, name: &str, options: &DeleteOptions, object: &Value) -> Result<(), Status> {
-    let (group, plural) = (request.resource.group(), request.resource.plural());
-    if let Some(uid) = options.uid.as_deref().filter(|uid| *uid != meta::uid(object)) {
+    let kind = &request.resource.kind;
+    let plain = request.resource.strategy.checks_deletion_first();
+    let conflict = |what: &str, given: &str, found: &str, hint: &str| {
+        if plain {
+            let why = format!("Precondition failed: {what} in precondition: {given}, {what} in object meta: {found}");
+            return Status::conflict(&kind.group, &kind.plural, name, &why);
+        }
         let why = format!(
-            "the UID in the precondition ({uid}) does not match the UID in record ({}). The object might have been \
-             deleted and then recreated",
-            meta::uid(object)
+            "the {what} in the precondition ({given}) does not match the {what} in record ({found}). The object might \
+             have been {hint}"
         );
-        return Err(Status::conflict(group, plural, name, &why));
+        Status::conflict(&kind.group, &kind.kind, name, &why)
+    };
+    if let Some(uid) = options.uid.as_deref().filter(|uid| *uid != meta::uid(object)) {
+        return Err(conflict("UID", uid, meta::uid(object), "deleted and then recreated"));
     }
     let version = meta::resource_version(object);
-    if let Some(expected) = options.resource_version.as_deref().filter(|expected| *expected != version) {
-        let why = format!(
-            "the ResourceVersion in the precondition ({expected}) does not match the ResourceVersion in record \
-             ({version}). The object might have been modified"
-        );
-        return Err(Status::conflict(group, plural, name, &why));
+    match options.resource_version.as_deref().filter(|expected| *expected != version) {
+        Some(expected) => Err(conflict("ResourceVersion", expected, version, "modified")),
+        None => Ok(()),
     }
-    Ok(())
 }
 
 /// What a deletion does to an object.

@@ -3,9 +3,10 @@
 use serde_json::json;
 
 use crate::apiserver::context::{Answer, Request};
-use crate::apiserver::options::WriteOptions;
+use crate::apiserver::options::{FieldValidation, WriteOptions};
 use crate::apiserver::{decode, respond};
-use crate::object::{GroupVersionKind, Status, Value, meta};
+use crate::object::field::{Error, Path};
+use crate::object::{GroupKind, GroupVersionKind, Status, Value, meta};
 use crate::patch::apply::PatchType;
 use crate::patch::json_patch::JsonPatch;
 use crate::patch::{PatchSchema, json_merge, strategic};
@@ -89,15 +90,35 @@ pub async fn patch(request: &Request) -> Answer {
 /// Reads what a patch made as an object.
 fn read_back(request: &Request, options: &WriteOptions, patched: Value, patch: &Patch) -> Result<Value, Status> {
     let gvk = request.resource.kind.gvk();
-    let sent = meta::gvk(&patched);
-    if sent != gvk {
-        decode::check_kind(&patched, &gvk, b"")?;
+    let shown = patch.shown(&patched);
+    if !request.resource.custom && meta::gvk(&patched) != gvk {
+        decode::check_kind(&patched, &gvk, shown.as_bytes())?;
     }
-    let decoded = request.resource.strategy.decode_value(&request.resource, patched)?;
-    let mut strict = patch.strict.clone();
-    strict.extend(decoded.strict);
+    let decoded = request
+        .resource
+        .strategy
+        .decode_value(&request.resource, patched)
+        .map_err(|status| refused_patch(&shown, bare(&status.message)))?;
+    let strict = decoded.strict;
+    if !strict.is_empty() && options.field_validation == FieldValidation::Strict {
+        return Err(refused_patch(&shown, &format!("strict decoding error: {}", strict.join(", "))));
+    }
     options.report(request, strict)?;
     Ok(decoded.object)
+}
+
+/// A decoder's message without what the decoder of bodies puts before it.
+pub fn bare(message: &str) -> &str {
+    message
+        .split_once("cannot be handled as a ")
+        .and_then(|(_, rest)| rest.split_once(": "))
+        .map_or(message, |(_, why)| why)
+}
+
+/// 422 for a patch whose outcome is no object of the kind; it names neither kind nor object.
+pub fn refused_patch(shown: &str, why: &str) -> Status {
+    let error = Error::invalid(&Path::new("patch"), shown, why);
+    Status::invalid(&GroupKind::default(), "", &vec![error])
 }
 
 /// A patch does not move an object.
@@ -116,7 +137,6 @@ fn check_identity(request: &Request, object: &mut Value) -> Result<(), Status> {
 /// A patch that was read.
 pub struct Patch {
     kind: Content,
-    strict: Vec<String>,
 }
 
 enum Content {
@@ -145,7 +165,15 @@ impl Patch {
             PatchType::Merge => Content::Merge(document(&text)?),
             PatchType::Strategic | PatchType::Apply => Content::Strategic(document(&text)?),
         };
-        Ok(Self { kind, strict: Vec::new() })
+        Ok(Self { kind })
+    }
+
+    /// What messages show of the patch and its outcome: the outcome, or, of a strategic patch, the patch.
+    pub fn shown(&self, patched: &Value) -> String {
+        match &self.kind {
+            Content::Strategic(patch) => crate::patch::gofmt::text(patch).into_owned(),
+            Content::Json(_) | Content::Merge(_) => crate::object::json::to_compact(patched),
+        }
     }
 
     /// Applies the patch to an object in the resource's form.

@@ -118,7 +118,7 @@ async fn missing(request: &Request, plan: &Plan<'_>, transform: Transform<'_>) -
         let why = format!("Precondition failed: UID in precondition: {}, UID in object meta: ", meta::uid(&object));
         return Err(Status::conflict(request.resource.group(), request.resource.plural(), &request.info.name, &why));
     }
-    if !matches!(meta::resource_version(&object), "" | "0") {
+    if !plan.owns_fields && !matches!(meta::resource_version(&object), "" | "0") {
         return Err(request.not_found());
     }
     meta::remove(&mut object, &["metadata", "resourceVersion"]);
