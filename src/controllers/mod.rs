@@ -11,7 +11,9 @@ pub mod garbage;
 pub mod namespaces;
 pub mod pods;
 pub mod replicaset;
+pub mod roles;
 pub mod runtime;
+pub mod volumes;
 
 use runtime::Controller;
 
@@ -29,6 +31,9 @@ pub fn housekeeping(settings: &Settings) -> Vec<Box<dyn Controller>> {
         Box::new(accounts::ServiceAccounts),
         Box::new(accounts::RootCertificates { certificate: settings.root_certificate.clone() }),
         Box::new(garbage::GarbageCollector),
+        Box::new(roles::ClusterRoleAggregation),
+        Box::new(volumes::ClaimProtection),
+        Box::new(volumes::VolumeProtection),
     ]
 }
 
@@ -41,5 +46,6 @@ pub fn workloads(_settings: &Settings) -> Vec<Box<dyn Controller>> {
         Box::new(endpoints::Endpoints),
         Box::new(endpoints::EndpointSlices),
         Box::new(endpoints::EndpointSliceMirroring),
+        Box::new(volumes::VolumeBinder),
     ]
 }

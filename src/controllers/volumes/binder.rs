@@ -1,0 +1,266 @@
+//! Binds claims to volumes: the smallest available volume of the class that is large enough and has the access modes.
+//! A volume whose claim is gone is released, or deleted, as its reclaim policy says.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde_json::json;
+
+use super::{claims, volumes};
+use crate::controllers::runtime::{Action, Cache, Change, Controller, Key, PatchType, Resource, Watch, World};
+use crate::object::meta::{get, list_at, str_at};
+use crate::object::quantity::{self, Quantity};
+use crate::object::selector::LabelSelector;
+use crate::object::{Value, meta};
+
+const BIND_COMPLETED: &str = "pv.kubernetes.io/bind-completed";
+const BOUND_BY_CONTROLLER: &str = "pv.kubernetes.io/bound-by-controller";
+
+/// How often a claim that waits is looked at again (`pvclaimbinder-sync-period`).
+const REMIND: Duration = Duration::from_secs(15);
+
+/// The persistent volume binder. Claims have their own keys; a volume's key has no namespace.
+#[derive(Default)]
+pub struct VolumeBinder;
+
+impl Controller for VolumeBinder {
+    fn name(&self) -> &'static str {
+        "persistentvolume-binder"
+    }
+
+    fn event_source(&self) -> &'static str {
+        "persistentvolume-controller"
+    }
+
+    /// One, so that no two claims are given the same volume.
+    fn workers(&self) -> usize {
+        1
+    }
+
+    fn watches(&self) -> Vec<Watch> {
+        let of_claim: fn(&Cache, &Change<'_>) -> Vec<Key> = |_, change| {
+            let volumes = change.both().map(|claim| str_at(claim, &["spec", "volumeName"]).to_owned());
+            let volumes = volumes.filter(|name| !name.is_empty()).map(Key::cluster);
+            std::iter::once(Key::of(change.object())).chain(volumes).collect()
+        };
+        // A volume that is new or free again may suit any claim that waits.
+        let of_volume: fn(&Cache, &Change<'_>) -> Vec<Key> = |cache, change| {
+            let waiting = cache.list(&claims(), None);
+            let waiting = waiting.iter().filter(|claim| str_at(claim, &["status", "phase"]) != "Bound");
+            std::iter::once(Key::of(change.object())).chain(waiting.map(|claim| Key::of(claim))).collect()
+        };
+        vec![Watch { resource: claims(), keys: of_claim }, Watch { resource: volumes(), keys: of_volume }]
+    }
+
+    fn reconcile(&self, world: &World<'_>, key: &Key) -> Vec<Action> {
+        if key.namespace.is_empty() {
+            return world.cache.get(&volumes(), key).map(|volume| sync_volume(world, &volume)).unwrap_or_default();
+        }
+        world.cache.get(&claims(), key).map(|claim| sync_claim(world, &claim)).unwrap_or_default()
+    }
+}
+
+fn phase(object: &Value) -> &str {
+    str_at(object, &["status", "phase"])
+}
+
+fn set_phase(resource: &Resource, object: &Value, phase_: &str) -> Option<Action> {
+    (phase(object) != phase_).then(|| patch(resource, object, Some("status"), json!({"status": {"phase": phase_}})))
+}
+
+fn patch(resource: &Resource, object: &Value, subresource: Option<&'static str>, mut patch: Value) -> Action {
+    meta::set(&mut patch, &["metadata", "uid"], meta::uid(object));
+    Action::Patch {
+        resource: resource.clone(),
+        namespace: meta::namespace(object).to_owned(),
+        name: meta::name(object).to_owned(),
+        subresource,
+        patch_type: PatchType::Merge,
+        patch,
+    }
+}
+
+/// Whether a volume is kept for this claim.
+fn is_for(volume: &Value, claim: &Value) -> bool {
+    let uid = str_at(volume, &["spec", "claimRef", "uid"]);
+    str_at(volume, &["spec", "claimRef", "namespace"]) == meta::namespace(claim)
+        && str_at(volume, &["spec", "claimRef", "name"]) == meta::name(claim)
+        && (uid.is_empty() || uid == meta::uid(claim))
+}
+
+fn sync_volume(world: &World<'_>, volume: &Value) -> Vec<Action> {
+    let reference = get(volume, &["spec", "claimRef"]).filter(|reference| !reference.is_null());
+    let Some(reference) = reference else { return set_phase(&volumes(), volume, "Available").into_iter().collect() };
+    let key =
+        Key { namespace: str_at(reference, &["namespace"]).to_owned(), name: str_at(reference, &["name"]).to_owned() };
+    match world.cache.get(&claims(), &key).filter(|claim| is_for(volume, claim)) {
+        Some(claim) if str_at(&claim, &["spec", "volumeName"]) == meta::name(volume) => {
+            set_phase(&volumes(), volume, "Bound").into_iter().collect()
+        }
+        // Kept for a claim that has not been bound yet, or is still to come.
+        Some(_) => set_phase(&volumes(), volume, "Available").into_iter().collect(),
+        None if str_at(reference, &["uid"]).is_empty() => {
+            set_phase(&volumes(), volume, "Available").into_iter().collect()
+        }
+        None => {
+            let mut actions: Vec<Action> = set_phase(&volumes(), volume, "Released").into_iter().collect();
+            if str_at(volume, &["spec", "persistentVolumeReclaimPolicy"]) == "Delete" && actions.is_empty() {
+                actions.push(Action::delete(&volumes(), volume));
+            }
+            actions
+        }
+    }
+}
+
+fn sync_claim(world: &World<'_>, claim: &Value) -> Vec<Action> {
+    let name = str_at(claim, &["spec", "volumeName"]);
+    let all = world.cache.list(&volumes(), None);
+    if !name.is_empty() {
+        return match all.iter().find(|volume| meta::name(volume) == name) {
+            Some(volume) if get(volume, &["spec", "claimRef"]).is_none_or(Value::is_null) || is_for(volume, claim) => {
+                bind(claim, volume)
+            }
+            None if meta::annotation(claim, BIND_COMPLETED).is_some() => {
+                set_phase(&claims(), claim, "Lost").into_iter().collect()
+            }
+            _ => set_phase(&claims(), claim, "Pending").into_iter().collect(),
+        };
+    }
+    if let Some(volume) = best_volume(&all, claim) {
+        return bind(claim, volume);
+    }
+    let mut actions: Vec<Action> = set_phase(&claims(), claim, "Pending").into_iter().collect();
+    actions.extend(waiting_event(world, claim));
+    actions.push(Action::RequeueAfter(REMIND));
+    actions
+}
+
+/// Tells why a claim waits.
+fn waiting_event(world: &World<'_>, claim: &Value) -> Option<Action> {
+    let class = str_at(claim, &["spec", "storageClassName"]);
+    let (type_, reason, message) = match class {
+        "" => {
+            let message = "no persistent volumes available for this claim and no storage class is set".to_owned();
+            ("Normal", "FailedBinding", message)
+        }
+        class => {
+            let found = world.cache.get(&Resource::new("storage.k8s.io", "v1", "storageclasses"), &Key::cluster(class));
+            match found {
+                None => {
+                    let text = format!("storageclass.storage.k8s.io \"{class}\" not found");
+                    ("Warning", "ProvisioningFailed", text)
+                }
+                Some(found) if str_at(&found, &["volumeBindingMode"]) == "WaitForFirstConsumer" => {
+                    let text = "waiting for first consumer to be created before binding".to_owned();
+                    ("Normal", "WaitForFirstConsumer", text)
+                }
+                Some(_) => return None,
+            }
+        }
+    };
+    Some(Action::Event { regarding: claim.clone(), type_, reason, message })
+}
+
+fn capacity(volume: &Value) -> Quantity {
+    get(volume, &["spec", "capacity", "storage"])
+        .and_then(|q| quantity::from_value(q).ok())
+        .unwrap_or_else(Quantity::zero)
+}
+
+fn best_volume<'a>(all: &'a [Arc<Value>], claim: &Value) -> Option<&'a Arc<Value>> {
+    if let Some(kept) = all.iter().find(|volume| is_for(volume, claim)) {
+        return Some(kept);
+    }
+    let asked = get(claim, &["spec", "resources", "requests", "storage"]);
+    let asked = asked.and_then(|q| quantity::from_value(q).ok()).unwrap_or_else(Quantity::zero);
+    let selector = get(claim, &["spec", "selector"]).filter(|s| !s.is_null());
+    let selector = selector.and_then(|s| LabelSelector::from_struct(s).ok());
+    let mode = |object: &Value| match str_at(object, &["spec", "volumeMode"]) {
+        "" => "Filesystem".to_owned(),
+        mode => mode.to_owned(),
+    };
+    let has_modes = |volume: &Value| {
+        let modes = list_at(volume, &["spec", "accessModes"]);
+        list_at(claim, &["spec", "accessModes"]).iter().all(|mode| modes.contains(mode))
+    };
+    let fits = |volume: &&Arc<Value>| {
+        get(volume, &["spec", "claimRef"]).is_none_or(Value::is_null)
+            && meta::deletion_timestamp(volume).is_none()
+            && str_at(volume, &["spec", "storageClassName"]) == str_at(claim, &["spec", "storageClassName"])
+            && mode(volume) == mode(claim)
+            && has_modes(volume)
+            && selector.as_ref().is_none_or(|selector| selector.matches_object(volume))
+            && capacity(volume).cmp(&asked).is_ge()
+    };
+    all.iter().filter(fits).min_by(|a, b| capacity(a).cmp(&capacity(b)).then(meta::name(a).cmp(meta::name(b))))
+}
+
+/// One step of binding at a time: the volume names the claim, then the claim the volume, then their phases.
+fn bind(claim: &Value, volume: &Value) -> Vec<Action> {
+    let mut actions = Vec::new();
+    if str_at(volume, &["spec", "claimRef", "uid"]) != meta::uid(claim) {
+        let reference = json!({
+            "apiVersion": "v1", "kind": "PersistentVolumeClaim", "namespace": meta::namespace(claim),
+            "name": meta::name(claim), "uid": meta::uid(claim), "resourceVersion": meta::resource_version(claim),
+        });
+        let mut change = json!({"spec": {"claimRef": reference}});
+        if get(volume, &["spec", "claimRef"]).is_none_or(Value::is_null) {
+            meta::set(&mut change, &["metadata", "annotations", BOUND_BY_CONTROLLER], "yes");
+        }
+        // The resourceVersion keeps the volume from being given away twice.
+        meta::set(&mut change, &["metadata", "resourceVersion"], meta::resource_version(volume));
+        actions.push(patch(&volumes(), volume, None, change));
+    }
+    actions.extend(set_phase(&volumes(), volume, "Bound"));
+    if meta::annotation(claim, BIND_COMPLETED).is_none() {
+        let mut change = json!({"spec": {"volumeName": meta::name(volume)}});
+        meta::set(&mut change, &["metadata", "annotations", BIND_COMPLETED], "yes");
+        if str_at(claim, &["spec", "volumeName"]).is_empty() {
+            meta::set(&mut change, &["metadata", "annotations", BOUND_BY_CONTROLLER], "yes");
+        }
+        actions.push(patch(&claims(), claim, None, change));
+    }
+    let status =
+        json!({"phase": "Bound", "accessModes": volume["spec"]["accessModes"], "capacity": volume["spec"]["capacity"]});
+    let same = |field: &str| get(claim, &["status", field]) == status.get(field);
+    if !["phase", "accessModes", "capacity"].into_iter().all(same) {
+        actions.push(patch(&claims(), claim, Some("status"), json!({"status": status})));
+    }
+    actions
+}
+
+#[cfg(test)]
+mod tests {
+    use chrono::Utc;
+
+    use super::*;
+
+    fn volume(name: &str, size: &str) -> Arc<Value> {
+        Arc::new(
+            json!({"metadata": {"name": name, "uid": name, "resourceVersion": "1"}, "status": {"phase": "Available"},
+            "spec": {"capacity": {"storage": size}, "accessModes": ["ReadWriteOnce"], "storageClassName": "manual"}}),
+        )
+    }
+
+    #[test]
+    fn the_smallest_volume_that_is_large_enough_is_bound() {
+        let cache = Cache::default();
+        let claim = json!({"metadata": {"name": "data", "namespace": "n", "uid": "c", "resourceVersion": "5"},
+            "spec": {"storageClassName": "manual", "accessModes": ["ReadWriteOnce"],
+                "resources": {"requests": {"storage": "500Mi"}}}});
+        cache.put(&claims(), Arc::new(claim));
+        for volume in [volume("large", "10Gi"), volume("small", "100Mi"), volume("right", "1Gi")] {
+            cache.put(&volumes(), volume);
+        }
+        let key = Key { namespace: "n".into(), name: "data".into() };
+        let actions = VolumeBinder.reconcile(&World { cache: &cache, now: Utc::now() }, &key);
+        let names: Vec<&str> = actions
+            .iter()
+            .map(|action| match action {
+                Action::Patch { name, .. } => name.as_str(),
+                other => panic!("only patches: {other:?}"),
+            })
+            .collect();
+        assert_eq!(names, ["right", "right", "data", "data"]);
+    }
+}
