@@ -46,6 +46,7 @@ const USAGES: [&str; 23] = [
     "timestamping",
 ];
 
+/// The rows of this file.
 pub const RULES: &[Rules] = &[Rules {
     group: "certificates.k8s.io",
     kind: "CertificateSigningRequest",

@@ -22,7 +22,7 @@ mod admission;
 mod apps;
 mod autoscaling;
 mod batch;
-mod certificates;
+pub mod certificates;
 mod check;
 mod cluster;
 mod core;
