@@ -1,0 +1,97 @@
+//! The binary as users run it: arguments in; standard output, standard error and exit code out.
+
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+/// Runs the binary in `folder` under the name `program`, with nothing of this process's environment; gives its three
+/// outputs as one text.
+fn run(folder: &Path, program: &str, line: &str, stdin: &str) -> String {
+    use std::io::Write;
+    let link = folder.join(program);
+    if !link.exists() {
+        std::os::unix::fs::symlink(env!("CARGO_BIN_EXE_knarr"), &link).expect("a link to the binary");
+    }
+    let mut child = Command::new(&link)
+        .args(line.split_whitespace())
+        .current_dir(folder)
+        .env_clear()
+        .env("HOME", folder)
+        .env("TZ", "UTC")
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("the binary starts");
+    child.stdin.take().expect("piped").write_all(stdin.as_bytes()).expect("standard input is read");
+    let output = child.wait_with_output().expect("the binary ends");
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    let code = output.status.code().map_or_else(|| "signal".to_owned(), |code| code.to_string());
+    format!("{}{}[{code}]", text(&output.stdout), text(&output.stderr))
+}
+
+#[test]
+fn misuse_is_told_as_kubectl_tells_it() {
+    let folder = tempfile::tempdir().expect("a scratch folder");
+    let cases = [
+        ("get --nosuch", "error: unknown flag: --nosuch\nSee 'kubectl get --help' for usage.\n[1]"),
+        ("get pods -o", "error: flag needs an argument: 'o' in -o\nSee 'kubectl get --help' for usage.\n[1]"),
+        ("gte pods", "error: unknown command \"gte\" for \"kubectl\"\n\nDid you mean this?\n\tget\n[1]"),
+        (
+            "scale deploy x --replicas=many",
+            "error: invalid argument \"many\" for \"--replicas\" flag: strconv.ParseInt: parsing \"many\": invalid \
+             syntax\nSee 'kubectl scale --help' for usage.\n[1]",
+        ),
+        ("scale deploy x", "error: required flag(s) \"replicas\" not set\n[1]"),
+        ("apply -f missing.yaml", "error: the path \"missing.yaml\" does not exist\n[1]"),
+        ("--context=none get pods", "Error in configuration: context was not found for specified context: none\n[1]"),
+    ];
+    for (line, expected) in cases {
+        assert_eq!(run(folder.path(), "kubectl", line, ""), expected, "{line}");
+    }
+}
+
+#[test]
+fn an_unreachable_server_is_named() {
+    let folder = tempfile::tempdir().expect("a scratch folder");
+    // Nothing listens on the port that a listener has just given up.
+    let port = std::net::TcpListener::bind("127.0.0.1:0").and_then(|l| l.local_addr()).expect("a free port").port();
+    let told = run(folder.path(), "knarr", &format!("--server=http://127.0.0.1:{port} get pods"), "");
+    let expected = format!(
+        "The connection to the server 127.0.0.1:{port} was refused - did you specify the right host or port?\n"
+    );
+    assert!(told.starts_with(&expected), "{told}");
+    assert!(told.ends_with("[1]"), "{told}");
+}
+
+#[test]
+fn a_kubeconfig_is_built_up_and_read_back() {
+    let folder = tempfile::tempdir().expect("a scratch folder");
+    let kubectl = |line: &str| run(folder.path(), "kubectl", line, "");
+    assert_eq!(kubectl("config set-cluster dev --server=https://dev:6443"), "Cluster \"dev\" set.\n[0]");
+    assert_eq!(kubectl("config set-credentials jane --token=secret"), "User \"jane\" set.\n[0]");
+    assert_eq!(kubectl("config set-context dev --cluster=dev --user=jane -n web"), "Context \"dev\" created.\n[0]");
+    assert_eq!(kubectl("config use-context dev"), "Switched to context \"dev\".\n[0]");
+    assert_eq!(kubectl("config set clusters.dev.insecure-skip-tls-verify true").lines().last(), Some("[0]"));
+    assert_eq!(kubectl("config view -o jsonpath={.users[0].user.token}"), "REDACTED[0]");
+    assert_eq!(kubectl("config view --raw -o jsonpath={.users[0].user.token}"), "secret[0]");
+    let file = std::fs::read_to_string(folder.path().join(".kube/config")).expect("written");
+    assert!(file.contains("    insecure-skip-tls-verify: true\n"), "{file}");
+}
+
+#[test]
+fn manifests_are_applied_to_an_embedded_cluster() {
+    let folder = tempfile::tempdir().expect("a scratch folder");
+    let knarr = |line: &str, stdin: &str| run(folder.path(), "knarr", &format!("--embedded=it {line}"), stdin);
+    let manifest = |color: &str| {
+        format!(
+            "apiVersion: v1\nkind: ConfigMap\nmetadata:\n  name: conf\n  labels: {{app: web}}\ndata:\n  color: {color}\n"
+        )
+    };
+    assert_eq!(knarr("apply -f -", &manifest("red")), "configmap/conf created\n[0]");
+    assert_eq!(knarr("apply -f -", &manifest("red")), "configmap/conf unchanged\n[0]");
+    assert_eq!(knarr("apply -f -", &manifest("blue")), "configmap/conf configured\n[0]");
+    assert_eq!(knarr("get cm conf -o jsonpath={.data.color}", ""), "blue[0]");
+    assert_eq!(knarr("get cm -l app=web -o name", ""), "configmap/conf\n[0]");
+    assert_eq!(knarr("delete cm conf", ""), "configmap \"conf\" deleted from default namespace\n[0]");
+    assert_eq!(knarr("get cm conf", ""), "Error from server (NotFound): configmaps \"conf\" not found\n[1]");
+}
