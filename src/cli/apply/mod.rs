@@ -1,6 +1,7 @@
 //! `apply`: what files say, merged into what is there.
 
 mod client_side;
+mod last_applied;
 mod server_side;
 
 use clap::Parser;
@@ -21,7 +22,10 @@ use crate::resource::{Plan, Selection, Target};
 pub const VERB: Verb = Verb::of::<ApplyArgs>("apply", Group::Advanced).children(CHILDREN);
 
 /// One line per sub-verb.
-const CHILDREN: &[Verb] = &[];
+const CHILDREN: &[Verb] = &[
+    Verb::of::<last_applied::SetArgs>("set-last-applied", Group::Advanced),
+    Verb::of::<last_applied::ViewArgs>("view-last-applied", Group::Advanced),
+];
 
 /// Bring objects to what files say.
 ///
