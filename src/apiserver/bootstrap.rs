@@ -29,7 +29,7 @@ pub fn writes(core: &Core, snapshot: &Snapshot) -> Vec<Write> {
         .unwrap_or_else(|e| unreachable!("data/bootstrap.json is part of the program and well formed: {e}"));
     let marks = Marks::new(core);
     let mut writes = Vec::new();
-    for mut object in objects.into_iter().chain(controlled(core)) {
+    for mut object in objects {
         marks.fill(&mut object);
         let Some(resource) = snapshot.by_gvk(&meta::gvk(&object)) else { continue };
         let key = resource.key(meta::namespace(&object), meta::name(&object));
@@ -44,40 +44,6 @@ pub fn writes(core: &Core, snapshot: &Snapshot) -> Vec<Write> {
         writes.push(Write { key, expect: Expect::Absent, value: Some(Encoded::new(&object)) });
     }
     writes
-}
-
-/// The endpoints of the `kubernetes` service.
-fn controlled(core: &Core) -> Vec<Value> {
-    let address = core.config.advertise_address.to_string();
-    let family = if core.config.advertise_address.is_ipv4() { "IPv4" } else { "IPv6" };
-    let port = core.config.port;
-    vec![
-        json!({
-            "apiVersion": "v1",
-            "kind": "Endpoints",
-            "metadata": {
-                "name": "kubernetes",
-                "namespace": "default",
-                "labels": {"endpointslice.kubernetes.io/skip-mirror": "true"},
-            },
-            "subsets": [{
-                "addresses": [{"ip": address}],
-                "ports": [{"name": "https", "port": port, "protocol": "TCP"}],
-            }],
-        }),
-        json!({
-            "apiVersion": "discovery.k8s.io/v1",
-            "kind": "EndpointSlice",
-            "metadata": {
-                "name": "kubernetes",
-                "namespace": "default",
-                "labels": {"kubernetes.io/service-name": "kubernetes"},
-            },
-            "addressType": family,
-            "endpoints": [{"addresses": [address], "conditions": {"ready": true}}],
-            "ports": [{"name": "https", "port": port, "protocol": "TCP"}],
-        }),
-    ]
 }
 
 /// What stands for the marks.

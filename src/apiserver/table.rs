@@ -24,7 +24,7 @@ fn include(request: &Request) -> Result<Include, Status> {
             let path = crate::object::field::Path::new("includeObject");
             let error =
                 crate::object::field::Error::invalid(&path, other, "must be 'Metadata', 'Object', 'None', or empty");
-            Err(Status::bad_request(format!("invalid TableOptions: {error}")))
+            Err(Status::bad_request(format!("Unable to convert to Table as requested: {error}")))
         }
     }
 }

@@ -69,6 +69,7 @@ async fn put(request: &Arc<Request>) -> Answer {
     let decoded = decode::of_kind(&kind(), &request.body, request.body_encoding()?)?;
     options.report(request, decoded.strict)?;
     let scale = decoded.object;
+    update::require_name(request, &scale)?;
     change(request, &options, "UpdateOptions", &|_, _| Ok(scale.clone())).await
 }
 

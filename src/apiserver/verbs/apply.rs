@@ -18,7 +18,7 @@ use super::update::{self, Plan};
 pub async fn apply(request: &Request, options: &WriteOptions) -> Answer {
     let resource = &request.resource;
     let config = manifest::yaml_to_value(&request.body, false)
-        .map_err(|e| Status::bad_request(format!("error decoding YAML: {e}")))?;
+        .map_err(|e| Status::bad_request(format!("error decoding YAML: error converting YAML to JSON: {e}")))?;
     let subresource = request.info.subresource.clone();
     let plan = Plan {
         options,

@@ -200,10 +200,7 @@ async fn attempt(
     match core.store.write_all(writes).await.into_iter().next() {
         Some(Ok(first)) => {
             let mut shown = shown;
-            // Of an object that goes unmarked its last version is shown, not that of its deletion.
-            if shown != object {
-                meta::set(&mut shown, &["metadata", "resourceVersion"], first.revision.to_string());
-            }
+            meta::set(&mut shown, &["metadata", "resourceVersion"], first.revision.to_string());
             if gone {
                 resource.strategy.settled(&scope, None, Some(&object), true);
                 resource.strategy.deleted(core, &shown).await;

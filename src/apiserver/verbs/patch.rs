@@ -162,8 +162,12 @@ impl Patch {
                 }
                 Content::Json(patch)
             }
-            PatchType::Merge => Content::Merge(document(&text)?),
-            PatchType::Strategic | PatchType::Apply => Content::Strategic(document(&text)?),
+            PatchType::Merge => Content::Merge(
+                document(&text).map_err(|why| Status::bad_request(format!("error decoding patch: {why}")))?,
+            ),
+            PatchType::Strategic | PatchType::Apply => {
+                Content::Strategic(document(&text).map_err(Status::bad_request)?)
+            }
         };
         Ok(Self { kind })
     }
@@ -210,8 +214,17 @@ impl Patch {
     }
 }
 
-fn document(text: &str) -> Result<Value, Status> {
-    crate::manifest::json_to_value(text).map_err(|e| Status::bad_request(e.to_string()))
+/// A patch that is an object.
+fn document(text: &str) -> Result<Value, String> {
+    let value = crate::manifest::json_to_value(text).map_err(|e| e.to_string())?;
+    let found = match &value {
+        Value::Object(_) | Value::Null => return Ok(value),
+        Value::Array(_) => "array",
+        Value::String(_) => "string",
+        Value::Number(_) => "number",
+        Value::Bool(_) => "bool",
+    };
+    Err(format!("json: cannot unmarshal {found} into Go value of type map[string]interface {{}}"))
 }
 
 fn too_many_operations(count: usize) -> Status {

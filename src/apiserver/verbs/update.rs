@@ -57,6 +57,7 @@ pub async fn update(request: &Request) -> Answer {
     options.report(request, decoded.strict)?;
     let mut object = decoded.object;
     create::check_namespace(request, &object)?;
+    require_name(request, &object)?;
     check_name(request, &mut object)?;
     resource.strategy.default(resource, &mut object);
     let subresource = request.info.subresource.clone();
@@ -70,6 +71,21 @@ pub async fn update(request: &Request) -> Answer {
     };
     let updated = change(request, &plan, &|_| Ok(object.clone())).await?;
     respond::object(request, if updated.created { 201 } else { 200 }, &updated.object)
+}
+
+/// An object that is put must have a name.
+///
+/// # Errors
+///
+/// 400.
+pub fn require_name(request: &Request, object: &Value) -> Result<(), Status> {
+    if !meta::name(object).is_empty() {
+        return Ok(());
+    }
+    Err(Status::bad_request(format!(
+        "the name of the object ({} based on URL) was undeterminable: name must be provided",
+        request.info.name
+    )))
 }
 
 /// The name in the object must be the one in the path; a missing one is filled in.
