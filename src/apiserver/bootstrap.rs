@@ -21,12 +21,17 @@ const RANGE: &str = "10.0.0.0/16";
 /// The first address of that range.
 const FIRST: &str = "10.0.0.1";
 
+/// The objects of a fresh server, with their marks.
+pub(super) fn objects() -> Vec<Value> {
+    serde_json::from_str(OBJECTS)
+        .unwrap_or_else(|e| unreachable!("data/bootstrap.json is part of the program and well formed: {e}"))
+}
+
 /// Writes that make the objects which are missing; none when they have been made before.
 ///
 /// As in the reference server, default roles come back at every start; of the others only what is essential does.
 pub fn writes(core: &Core, snapshot: &Snapshot) -> Vec<Write> {
-    let objects: Vec<Value> = serde_json::from_str(OBJECTS)
-        .unwrap_or_else(|e| unreachable!("data/bootstrap.json is part of the program and well formed: {e}"));
+    let objects = objects();
     let marks = Marks::new(core);
     let mut writes = Vec::new();
     for mut object in objects {

@@ -23,6 +23,7 @@ pub mod discovery;
 pub mod fields;
 mod health;
 pub mod managed;
+pub mod mirror;
 pub mod negotiate;
 pub mod options;
 pub mod query;

@@ -78,7 +78,7 @@ async fn guarded(
     let user = core.auth.authenticate(core, &parts.headers, peer)?;
     let long = info.verb == "watch" || subresource::is_long(&info);
     let _counted = if long || peer.in_process { None } else { Some(InFlight::enter(core)?) };
-    core.auth.authorize(core, &user, &auth::Attributes::of(&info))?;
+    core.auth.authorize(core, &user, &auth::Attributes::of(&info, &query))?;
     let snapshot = core.registry.snapshot();
     if parts.extensions.get::<TooLarge>().is_some() || body.len() > MAX_REQUEST_BYTES {
         return Err(too_large());
@@ -207,6 +207,9 @@ async fn dispatch(request: &Arc<Request>, verb: &'static str) -> Answer {
     }
     if request.resource.kind.group.is_empty() && request.resource.plural() == "bindings" {
         return subresource::pod::bind(request).await;
+    }
+    if auth::reviews::serves(request) {
+        return auth::reviews::create(request).await;
     }
     match verb {
         "create" => verbs::create::create(request).await,

@@ -136,5 +136,5 @@ mod lifecycle;
 
 /// The plugins of a server with default flags.
 pub fn default_chain() -> Chain {
-    Chain::new(vec![Box::new(lifecycle::NamespaceLifecycle)])
+    Chain::new(vec![Box::new(lifecycle::NamespaceLifecycle), Box::new(super::auth::escalation::EscalationCheck)])
 }

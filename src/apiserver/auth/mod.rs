@@ -1,19 +1,38 @@
 //! Who sends a request, and whether they may.
+//!
+//! | module | holds |
+//! |---|---|
+//! | [`authenticate`] | certificates, bearer tokens, anonymous |
+//! | [`impersonate`] | the `Impersonate-*` headers |
+//! | [`rbac`], [`rule`], [`node`] | the authorizers |
+//! | [`escalation`] | nobody gives away what they do not have |
+//! | [`reviews`] | access reviews, token reviews, self reviews |
 
 use std::collections::BTreeMap;
 
-use http::HeaderMap;
-
-use crate::object::Status;
+use crate::object::selector::FieldSelector;
+use crate::object::{Status, Value, field};
 
 use super::config::{AuthorizationMode, Config, StaticToken};
 use super::core::Core;
-use super::service::Peer;
+use super::query::Query;
+
+pub mod authenticate;
+pub mod escalation;
+mod impersonate;
+pub mod node;
+pub mod rbac;
+pub mod reviews;
+pub mod rule;
 
 /// The group that may do everything.
 pub const MASTERS: &str = "system:masters";
 /// The group of everyone who is known.
 pub const AUTHENTICATED: &str = "system:authenticated";
+/// The group of everyone else.
+pub const UNAUTHENTICATED: &str = "system:unauthenticated";
+/// The user without credentials.
+pub const ANONYMOUS: &str = "system:anonymous";
 
 /// A user.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -32,6 +51,21 @@ impl UserInfo {
     /// Whether the user is a member of `group`.
     pub fn in_group(&self, group: &str) -> bool {
         self.groups.iter().any(|g| g == group)
+    }
+
+    /// The user as `UserInfo` of the authentication API.
+    pub fn to_value(&self) -> Value {
+        let mut value = serde_json::Map::new();
+        let mut put = |name: &str, item: Value, empty: bool| {
+            if !empty {
+                value.insert(name.into(), item);
+            }
+        };
+        put("username", self.name.as_str().into(), self.name.is_empty());
+        put("uid", self.uid.as_str().into(), self.uid.is_empty());
+        put("groups", self.groups.clone().into(), self.groups.is_empty());
+        put("extra", serde_json::json!(self.extra), self.extra.is_empty());
+        Value::Object(value)
     }
 }
 
@@ -54,12 +88,20 @@ pub struct Attributes {
     pub name: String,
     /// The path, for paths that are no resource.
     pub path: String,
+    /// Whether this is about a resource and not about a path.
+    pub resource_request: bool,
+    /// The field selector of a list, watch or deletion of a collection.
+    pub fields: FieldSelector,
 }
 
 impl Attributes {
     /// The attributes of a request.
-    pub fn of(info: &super::request::RequestInfo) -> Self {
+    pub fn of(info: &super::request::RequestInfo, query: &Query) -> Self {
+        let selects = matches!(info.verb.as_str(), "list" | "watch" | "deletecollection");
+        let fields = query.get("fieldSelector").filter(|_| selects).and_then(|text| FieldSelector::parse(text).ok());
         Self {
+            resource_request: info.is_resource,
+            fields: fields.unwrap_or_default(),
             verb: info.verb.clone(),
             group: info.group.clone(),
             version: info.version.clone(),
@@ -70,6 +112,25 @@ impl Attributes {
             path: if info.is_resource { String::new() } else { info.path.clone() },
         }
     }
+
+    /// Whether this is about a resource and not about a path.
+    pub fn is_resource(&self) -> bool {
+        self.resource_request
+    }
+
+    /// Whether the field selector demands that a field has a value.
+    pub fn field_is(&self, field: &str, value: &str) -> bool {
+        self.fields.exact(field) == Some(value)
+    }
+}
+
+/// What an authorizer says.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Decision {
+    /// Whether the request may go on.
+    pub allowed: bool,
+    /// Why, or why not; may be empty.
+    pub reason: String,
 }
 
 /// The authenticators and authorizers of a server.
@@ -77,44 +138,36 @@ pub struct Auth {
     tokens: Vec<StaticToken>,
     anonymous: bool,
     mode: AuthorizationMode,
+    rbac: rbac::Rbac,
 }
 
 impl Auth {
     /// As the settings say.
     pub fn new(config: &Config) -> Self {
-        Self { tokens: config.static_tokens.clone(), anonymous: config.anonymous, mode: config.authorization }
+        Self {
+            tokens: config.static_tokens.clone(),
+            anonymous: config.anonymous,
+            mode: config.authorization,
+            rbac: rbac::Rbac::default(),
+        }
     }
 
-    /// Finds out who sends a request, impersonation included.
-    ///
-    /// # Errors
-    ///
-    /// 401 for credentials that are not valid, 403 for impersonation that is not allowed.
-    pub fn authenticate(&self, core: &Core, headers: &HeaderMap, peer: &Peer) -> Result<UserInfo, Status> {
-        let _ = core;
-        if peer.in_process {
-            return Ok(user("kubernetes-admin", "", &[MASTERS]));
+    /// Asks the authorizers in turn: the group of masters, nodes, roles.
+    pub fn decide(&self, core: &Core, user: &UserInfo, attributes: &Attributes) -> Decision {
+        if self.mode == AuthorizationMode::AlwaysAllow || user.in_group(MASTERS) {
+            return Decision { allowed: true, reason: String::new() };
         }
-        if let Some(token) = bearer(headers) {
-            return self.token(token).ok_or_else(unauthorized);
+        let node = node::decide(&core.store, user, attributes);
+        if node.allowed {
+            return node;
         }
-        if let Some(user) = peer.certificates.first().and_then(|certificate| of_certificate(certificate)) {
-            return Ok(user);
+        let mut rbac = self.rbac.decide(&core.store, user, attributes);
+        if !rbac.allowed && !node.reason.is_empty() {
+            let reasons: Vec<&str> =
+                [node.reason.as_str(), rbac.reason.as_str()].into_iter().filter(|r| !r.is_empty()).collect();
+            rbac.reason = reasons.join("\n");
         }
-        if !self.anonymous {
-            return Err(unauthorized());
-        }
-        Ok(UserInfo {
-            name: "system:anonymous".into(),
-            groups: vec!["system:unauthenticated".into()],
-            ..UserInfo::default()
-        })
-    }
-
-    fn token(&self, token: &str) -> Option<UserInfo> {
-        let row = self.tokens.iter().find(|row| row.token == token)?;
-        let groups: Vec<&str> = row.groups.iter().map(String::as_str).collect();
-        Some(user(&row.user, &row.uid, &groups))
+        rbac
     }
 
     /// Decides whether a user may do something.
@@ -123,44 +176,23 @@ impl Auth {
     ///
     /// 403 with the reference server's text.
     pub fn authorize(&self, core: &Core, user: &UserInfo, attributes: &Attributes) -> Result<(), Status> {
-        let _ = core;
-        if self.mode == AuthorizationMode::AlwaysAllow || user.in_group(MASTERS) {
-            return Ok(());
-        }
-        Err(forbidden(user, attributes))
+        let decision = self.decide(core, user, attributes);
+        if decision.allowed { Ok(()) } else { Err(forbidden(user, attributes, &decision.reason)) }
+    }
+
+    /// The rules of stored roles.
+    pub fn rbac(&self) -> &rbac::Rbac {
+        &self.rbac
     }
 }
 
-fn user(name: &str, uid: &str, groups: &[&str]) -> UserInfo {
-    let mut groups: Vec<String> = groups.iter().map(|group| (*group).to_owned()).collect();
-    groups.push(AUTHENTICATED.to_owned());
-    UserInfo { name: name.into(), uid: uid.into(), groups, extra: BTreeMap::new() }
-}
-
-fn unauthorized() -> Status {
-    Status::failure(401, "Unauthorized", "Unauthorized")
-}
-
-fn bearer(headers: &HeaderMap) -> Option<&str> {
-    let header = headers.get(http::header::AUTHORIZATION)?.to_str().ok()?;
-    let (scheme, token) = header.trim().split_once(' ')?;
-    scheme.eq_ignore_ascii_case("bearer").then(|| token.trim()).filter(|token| !token.is_empty())
-}
-
-/// Common name and organizations of a verified client certificate.
-fn of_certificate(der: &[u8]) -> Option<UserInfo> {
-    let (_, certificate) = x509_parser::parse_x509_certificate(der).ok()?;
-    let subject = certificate.subject();
-    let name = subject.iter_common_name().next()?.as_str().ok()?;
-    let groups: Vec<&str> = subject.iter_organization().filter_map(|o| o.as_str().ok()).collect();
-    Some(user(name, "", &groups))
-}
-
 /// The refusal of an authorizer.
-fn forbidden(user: &UserInfo, attributes: &Attributes) -> Status {
-    let quote = crate::object::field::quote;
-    if attributes.resource.is_empty() {
-        let why = format!("User {} cannot {} path {}", quote(&user.name), attributes.verb, quote(&attributes.path));
+fn forbidden(user: &UserInfo, attributes: &Attributes, reason: &str) -> Status {
+    let quote = field::quote;
+    let reason = if reason.is_empty() { String::new() } else { format!(": {reason}") };
+    if !attributes.is_resource() {
+        let path = quote(&attributes.path);
+        let why = format!("User {} cannot {} path {path}{reason}", quote(&user.name), attributes.verb);
         return Status::forbidden("", "", "", &why);
     }
     let resource = match attributes.subresource.as_str() {
@@ -172,7 +204,7 @@ fn forbidden(user: &UserInfo, attributes: &Attributes) -> Status {
         namespace => format!("in the namespace {}", quote(namespace)),
     };
     let why = format!(
-        "User {} cannot {} resource {} in API group {} {place}",
+        "User {} cannot {} resource {} in API group {} {place}{reason}",
         quote(&user.name),
         attributes.verb,
         quote(&resource),
