@@ -1,7 +1,7 @@
 //! What all requests of one server share.
 
-use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
+use std::sync::{Arc, OnceLock};
 
 use chrono::{DateTime, Utc};
 use ring::rand::{SecureRandom, SystemRandom};
@@ -13,6 +13,7 @@ use super::allocate::Allocators;
 use super::config::Config;
 use super::registry::Registry;
 use super::store::{Store, StoreError, WriteError};
+use super::subresource::connect::NodeConnections;
 
 /// The shared parts of a server.
 pub struct Core {
@@ -32,6 +33,7 @@ pub struct Core {
     pub tokens: super::tokens::TokenSigner,
     /// Requests under way, not counting long ones.
     pub in_flight: AtomicUsize,
+    nodes: OnceLock<Arc<dyn NodeConnections>>,
     random: SystemRandom,
 }
 
@@ -44,11 +46,23 @@ impl Core {
             admission: super::admission::default_chain(),
             registry: Registry::new(),
             in_flight: AtomicUsize::new(0),
+            nodes: OnceLock::new(),
             random: SystemRandom::new(),
             tokens,
             config,
             store,
         })
+    }
+
+    /// Installs the way to the kubelets; the first one stays.
+    pub fn set_node_connections(&self, nodes: Arc<dyn NodeConnections>) {
+        // A second installation changes nothing.
+        let _ = self.nodes.set(nodes);
+    }
+
+    /// The way to the kubelets, if there is one.
+    pub fn node_connections(&self) -> Option<&Arc<dyn NodeConnections>> {
+        self.nodes.get()
     }
 
     /// The present time.

@@ -6,6 +6,7 @@ use super::context::{Answer, Request};
 use super::request::RequestInfo;
 use super::{respond, verbs};
 
+pub mod connect;
 pub mod pod;
 mod scale;
 mod token;
@@ -27,6 +28,7 @@ pub fn is_own(request: &Request) -> bool {
 /// As the subresource does.
 pub async fn answer(request: &Arc<Request>, verb: &'static str) -> Answer {
     match request.info.subresource.as_str() {
+        "log" | "exec" | "attach" | "portforward" | "proxy" => connect::answer(request).await,
         "binding" => pod::bind(request).await,
         "eviction" => pod::evict(request).await,
         "token" => token::create(request).await,
