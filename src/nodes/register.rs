@@ -44,7 +44,7 @@ pub async fn register(transport: SharedTransport, count: u8, now: DateTime<Utc>)
     for number in 1..=count {
         let key = Key { namespace: "kube-node-lease".into(), name: name(number) };
         match api.get(&leases, &key).await {
-            Err(e) if e.code() == 404 => {}
+            Err(e) if e.is_code(404) => {}
             answer => {
                 answer?;
                 continue;
@@ -62,7 +62,7 @@ pub async fn register(transport: SharedTransport, count: u8, now: DateTime<Utc>)
 /// Creates an object; that it is there already is fine.
 async fn post(api: &Api, path: &str, object: &Value) -> Result<(), ApiError> {
     match api.call(Method::POST, path, "application/json", Some(object)).await {
-        Err(e) if e.code() == 409 => Ok(()),
+        Err(e) if e.is_code(409) => Ok(()),
         answer => answer.map(drop),
     }
 }

@@ -3,11 +3,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use bytes::BytesMut;
-use futures_util::StreamExt;
-
 use super::api::{Api, ApiError};
 use super::cache::{Cache, Key, Resource, revision};
+use crate::client::{Event, EventKind};
 use crate::object::{Value, meta};
 
 /// How long to wait after a failure before listing again.
@@ -49,41 +47,36 @@ impl Informer {
 
     /// Follows the resource until the server no longer can.
     async fn watch(&self, mut from: String) {
-        while let Ok(mut body) = self.api.watch(&self.resource, &from).await {
-            let mut buffer = BytesMut::new();
-            while let Some(Ok(chunk)) = body.next().await {
-                buffer.extend_from_slice(&chunk);
-                while let Some(end) = memchr::memchr(b'\n', &buffer) {
-                    let line = buffer.split_to(end + 1);
-                    let Ok(event) = serde_json::from_slice(&line) else { return };
-                    match self.take(event) {
-                        Some(seen) => from = seen,
-                        None => return,
-                    }
+        while let Ok(mut watch) = self.api.watch(&self.resource, &from).await {
+            loop {
+                match watch.next().await {
+                    Ok(Some(event)) => from = self.take(event),
+                    // The server ends streams from time to time; the next one goes on where this one was.
+                    Ok(None) => break,
+                    Err(_) => return,
                 }
             }
         }
     }
 
-    /// Takes an event over; gives back the revision seen, or `None` when the watch has to begin anew.
-    fn take(&self, mut event: Value) -> Option<String> {
-        let object = event.get_mut("object").map(Value::take)?;
+    /// Takes an event over; gives back the revision seen.
+    fn take(&self, event: Event) -> String {
+        let object = event.object;
         let seen = meta::resource_version(&object).to_owned();
-        match event.get("type").and_then(Value::as_str) {
-            Some("ADDED" | "MODIFIED") => {
+        match event.kind {
+            EventKind::Added | EventKind::Modified => {
                 let object = Arc::new(object);
                 if let Some(old) = self.cache.put(&self.resource, object.clone()) {
                     (self.notify)(&self.resource, old.as_deref(), Some(&object));
                 }
             }
-            Some("DELETED") => {
+            EventKind::Deleted => {
                 if let Some(old) = self.cache.remove(&self.resource, &Key::of(&object), revision(&object)) {
                     (self.notify)(&self.resource, Some(&old), None);
                 }
             }
-            Some("BOOKMARK") => {}
-            _ => return None,
+            EventKind::Bookmark => {}
         }
-        Some(seen)
+        seen
     }
 }

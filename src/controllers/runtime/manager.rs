@@ -270,7 +270,7 @@ impl Turn<'_> {
             let key = Key { namespace: namespace.clone(), name: name.clone() };
             return match self.runner.api.get(resource, &key).await {
                 Ok(object) if meta::uid(&object) == uid => Ok(Next::End),
-                Err(error) if error.code() != 404 => Err(Failure { action, error }),
+                Err(error) if !error.is_code(404) => Err(Failure { action, error }),
                 _ => Ok(Next::GoOn),
             };
         }
@@ -284,7 +284,7 @@ impl Turn<'_> {
             Action::Create { resource, object } => {
                 let path = path(&resource, meta::namespace(&object), "", None);
                 match api.call(Method::POST, &path, JSON, Some(&object)).await {
-                    Err(e) if e.code() == 409 && !meta::name(&object).is_empty() => Ok(()),
+                    Err(e) if e.is_code(409) && !meta::name(&object).is_empty() => Ok(()),
                     created => self.seen(&resource, created?),
                 }
             }
@@ -306,7 +306,7 @@ impl Turn<'_> {
             Action::Post { resource, namespace, name, subresource, object } => {
                 let path = path(&resource, &namespace, &name, Some(subresource));
                 match api.call(Method::POST, &path, JSON, Some(&object)).await {
-                    Err(e) if e.code() == 404 => return Ok(()),
+                    Err(e) if e.is_code(404) => return Ok(()),
                     posted => posted.map(drop)?,
                 };
                 // The answer is not the object; what has become of it must be in the cache before the next turn.
@@ -334,7 +334,7 @@ impl Turn<'_> {
     /// An object that is gone needs no write; the cache learns that it is.
     fn unless_gone(&self, resource: &Resource, key: &Key, answer: Result<Value, ApiError>) -> Result<(), ApiError> {
         match answer {
-            Err(e) if e.code() == 404 => {
+            Err(e) if e.is_code(404) => {
                 self.gone(resource, key);
                 Ok(())
             }
