@@ -8,6 +8,7 @@ pub mod accounts;
 pub mod deployment;
 pub mod endpoints;
 pub mod garbage;
+pub mod job;
 pub mod namespaces;
 pub mod pods;
 pub mod replicaset;
@@ -43,6 +44,7 @@ pub fn workloads(_settings: &Settings) -> Vec<Box<dyn Controller>> {
         Box::new(replicaset::ReplicaSets::of_replica_sets()),
         Box::new(replicaset::ReplicaSets::of_replication_controllers()),
         Box::new(deployment::Deployments),
+        Box::new(job::Jobs),
         Box::new(endpoints::Endpoints),
         Box::new(endpoints::EndpointSlices),
         Box::new(endpoints::EndpointSliceMirroring),

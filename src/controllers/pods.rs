@@ -1,12 +1,14 @@
 //! What controllers of pods share: the state of a pod, which to delete first, and making one from a template.
 
 use std::cmp::Ordering;
+use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 use serde_json::json;
 
-use super::runtime::owner_reference;
+use super::runtime::{Action, Cache, Change, Key, PatchType, Resource, World, owner_reference};
 use crate::object::meta::{get, int_at, list_at, str_at};
+use crate::object::selector::LabelSelector;
 use crate::object::{Map, Value, meta};
 
 /// The annotation by which people say which pods are the cheapest to delete.
@@ -87,12 +89,16 @@ pub fn deletion_order(a: (&Value, usize), b: (&Value, usize)) -> Ordering {
         .then_with(|| meta::name(a).cmp(meta::name(b)))
 }
 
-/// A pod from a template, controlled by `owner`, with the name's prefix and a suffix that follows from `seed`.
+/// A pod from a template, controlled by `owner`, with the owner's name and a suffix that follows from `seed`.
 pub fn from_template(template: &Value, owner: &Value, seed: &str) -> Value {
+    with_prefix(template, owner, &format!("{}-", meta::name(owner)), seed)
+}
+
+/// A pod from a template, controlled by `owner`, whose name is a prefix and a suffix that follows from `seed`.
+pub fn with_prefix(template: &Value, owner: &Value, prefix: &str, seed: &str) -> Value {
     // The server shortens a prefix to leave room for the suffix; so must the name that is sent with it.
     const LONGEST_PREFIX: usize = 58;
-    let prefix = format!("{}-", meta::name(owner));
-    let base = prefix.get(..LONGEST_PREFIX).unwrap_or(&prefix);
+    let base = prefix.get(..LONGEST_PREFIX).unwrap_or(prefix);
     let mut pod = with_name(template, owner, &format!("{base}{}", suffix(seed)));
     pod["metadata"]["generateName"] = json!(prefix);
     pod
@@ -111,6 +117,86 @@ pub fn with_name(template: &Value, owner: &Value, name: &str) -> Value {
     metadata.insert("ownerReferences".into(), json!([owner_reference(owner)]));
     let spec = template.get("spec").cloned().unwrap_or_default();
     json!({"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": spec})
+}
+
+/// The objects that belong to an owner, and the writes that make it so.
+pub struct Claim {
+    /// What the owner controls and its selector matches, those taken over in this turn included.
+    pub owned: Vec<Arc<Value>>,
+    /// Takes over what matches and has no controller; lets go of what matches no more.
+    pub changes: Vec<Action>,
+}
+
+/// The pods of `owner` by its selector; nothing is taken over or let go once the owner is being deleted.
+pub fn claim(world: &World<'_>, owner: &Value, selector: &LabelSelector) -> Claim {
+    claim_of(world, &Resource::new("", "v1", "pods"), owner, selector)
+}
+
+/// As [`claim`], for the objects of any resource.
+pub fn claim_of(world: &World<'_>, resource: &Resource, owner: &Value, selector: &LabelSelector) -> Claim {
+    let mut claim = Claim { owned: Vec::new(), changes: Vec::new() };
+    let living = meta::deletion_timestamp(owner).is_none();
+    for object in world.cache.list(resource, Some(meta::namespace(owner))) {
+        let controller = meta::controller_of(&object).map(|owner| str_at(owner, &["uid"]).to_owned());
+        let matches = !selector.is_everything() && selector.matches_object(&object);
+        match controller.as_deref() {
+            Some(uid) if uid != meta::uid(owner) => {}
+            Some(_) if matches => claim.owned.push(object),
+            Some(_) if living => claim.changes.push(release(resource, &object, owner)),
+            None if matches && living && meta::deletion_timestamp(&object).is_none() => {
+                claim.changes.push(adopt(resource, &object, owner));
+                claim.owned.push(object);
+            }
+            _ => {}
+        }
+    }
+    claim
+}
+
+/// Makes `owner` the controller of an object that has none.
+pub fn adopt(resource: &Resource, object: &Value, owner: &Value) -> Action {
+    let mut owners = meta::owner_references(object).to_vec();
+    owners.push(owner_reference(owner));
+    patch_owners(resource, object, &owners)
+}
+
+/// Takes `owner` out of an object's owners.
+pub fn release(resource: &Resource, object: &Value, owner: &Value) -> Action {
+    let others = meta::owner_references(object).iter().filter(|other| str_at(other, &["uid"]) != meta::uid(owner));
+    patch_owners(resource, object, &others.cloned().collect::<Vec<_>>())
+}
+
+fn patch_owners(resource: &Resource, object: &Value, owners: &[Value]) -> Action {
+    Action::Patch {
+        resource: resource.clone(),
+        namespace: meta::namespace(object).to_owned(),
+        name: meta::name(object).to_owned(),
+        subresource: None,
+        patch_type: PatchType::Merge,
+        patch: json!({"metadata": {"uid": meta::uid(object), "ownerReferences": owners}}),
+    }
+}
+
+/// The owners (of one kind) that a change of an object concerns: its controller, and for an orphan those that would
+/// take it over.
+pub fn touched(
+    cache: &Cache,
+    change: &Change<'_>,
+    owners: &Resource,
+    kind: &str,
+    selector: fn(&Value) -> Option<LabelSelector>,
+) -> Vec<Key> {
+    let of_kind = |object: &&Value| meta::controller_of(object).is_some_and(|owner| meta::kind(owner) == kind);
+    let mut keys: Vec<Key> = change.both().filter(of_kind).filter_map(Key::of_controller).collect();
+    let orphan =
+        change.new.filter(|object| meta::controller_of(object).is_none() && meta::labels(object).next().is_some());
+    if let Some(orphan) = orphan {
+        let candidates = cache.list(owners, Some(meta::namespace(orphan)));
+        let adopts =
+            |owner: &Arc<Value>| selector(owner).is_some_and(|s| !s.is_everything() && s.matches_object(orphan));
+        keys.extend(candidates.iter().filter(|owner| adopts(owner)).map(|owner| Key::of(owner)));
+    }
+    keys
 }
 
 /// Five letters that follow from `seed`, as the server's own name suffixes look.

@@ -8,7 +8,7 @@ use chrono::{DateTime, SecondsFormat, Utc};
 use serde_json::json;
 
 use super::pods;
-use super::runtime::{Action, ApiError, Controller, Key, PatchType, Resource, Watch, World, owner_reference};
+use super::runtime::{Action, ApiError, Cache, Change, Controller, Key, Resource, Watch, World};
 use crate::object::meta::{get, int_at, str_at};
 use crate::object::selector::LabelSelector;
 use crate::object::{Map, Value, meta};
@@ -74,9 +74,9 @@ impl Controller for ReplicaSets {
     }
 
     fn watches(&self) -> Vec<Watch> {
-        let matching: fn(&super::runtime::Cache, &super::runtime::Change<'_>) -> Vec<Key> = match self.kind {
-            "ReplicaSet" => |cache, change| touched(cache, change, &ReplicaSets::of_replica_sets()),
-            _ => |cache, change| touched(cache, change, &ReplicaSets::of_replication_controllers()),
+        let matching: fn(&Cache, &Change<'_>) -> Vec<Key> = match self.kind {
+            "ReplicaSet" => |cache, change| ReplicaSets::of_replica_sets().touched(cache, change),
+            _ => |cache, change| ReplicaSets::of_replication_controllers().touched(cache, change),
         };
         vec![Watch::own(self.resource.clone()), Watch { resource: pod_resource(), keys: matching }]
     }
@@ -87,8 +87,8 @@ impl Controller for ReplicaSets {
         let claimed = claim(world, &set, &selector);
         let mut actions = Vec::new();
         if meta::deletion_timestamp(&set).is_none() {
-            actions.extend(claimed.adopt.iter().map(|pod| adopt(pod, &set)));
-            actions.extend(claimed.release.iter().map(|pod| release(pod, &set)));
+            actions.extend(claimed.adopt.iter().map(|pod| pods::adopt(&pod_resource(), pod, &set)));
+            actions.extend(claimed.release.iter().map(|pod| pods::release(&pod_resource(), pod, &set)));
             let mut pods = claimed.active.clone();
             pods.extend(claimed.adopt.iter().filter(|pod| pods::is_active(pod)).cloned());
             actions.extend(self.resize(world, &set, &pods));
@@ -124,20 +124,6 @@ impl Controller for ReplicaSets {
     }
 }
 
-/// The sets whose pods a change of a pod concerns: its controller, and for an orphan those that would adopt it.
-fn touched(cache: &super::runtime::Cache, change: &super::runtime::Change<'_>, controller: &ReplicaSets) -> Vec<Key> {
-    let of_kind = |pod: &&Value| meta::controller_of(pod).is_some_and(|owner| meta::kind(owner) == controller.kind);
-    let mut keys: Vec<Key> = change.both().filter(of_kind).filter_map(Key::of_controller).collect();
-    let orphan = change.new.filter(|pod| meta::controller_of(pod).is_none() && meta::labels(pod).next().is_some());
-    if let Some(pod) = orphan {
-        let sets = cache.list(&controller.resource, Some(meta::namespace(pod)));
-        let adopts =
-            |set: &Arc<Value>| (controller.selector)(set).is_some_and(|s| !s.is_everything() && s.matches_object(pod));
-        keys.extend(sets.iter().filter(|set| adopts(set)).map(|set| Key::of(set)));
-    }
-    keys
-}
-
 fn claim(world: &World<'_>, set: &Value, selector: &LabelSelector) -> Claimed {
     let mut claimed = Claimed { active: Vec::new(), terminating: 0, adopt: Vec::new(), release: Vec::new() };
     for pod in world.cache.list(&pod_resource(), Some(meta::namespace(set))) {
@@ -155,33 +141,16 @@ fn claim(world: &World<'_>, set: &Value, selector: &LabelSelector) -> Claimed {
     claimed
 }
 
-fn adopt(pod: &Value, set: &Value) -> Action {
-    let mut owners = meta::owner_references(pod).to_vec();
-    owners.push(owner_reference(set));
-    patch_owners(pod, &owners)
-}
-
-fn release(pod: &Value, set: &Value) -> Action {
-    let others = meta::owner_references(pod).iter().filter(|owner| str_at(owner, &["uid"]) != meta::uid(set));
-    patch_owners(pod, &others.cloned().collect::<Vec<_>>())
-}
-
-fn patch_owners(pod: &Value, owners: &[Value]) -> Action {
-    Action::Patch {
-        resource: pod_resource(),
-        namespace: meta::namespace(pod).to_owned(),
-        name: meta::name(pod).to_owned(),
-        subresource: None,
-        patch_type: PatchType::Merge,
-        patch: json!({"metadata": {"uid": meta::uid(pod), "ownerReferences": owners}}),
-    }
-}
-
 fn desired(set: &Value) -> usize {
     usize::try_from(int_at(set, &["spec", "replicas"]).unwrap_or(1)).unwrap_or_default()
 }
 
 impl ReplicaSets {
+    /// The sets whose pods a change of a pod concerns.
+    fn touched(&self, cache: &Cache, change: &Change<'_>) -> Vec<Key> {
+        pods::touched(cache, change, &self.resource, self.kind, self.selector)
+    }
+
     /// Makes or deletes pods until their number is right.
     fn resize(&self, world: &World<'_>, set: &Value, active: &[Arc<Value>]) -> Vec<Action> {
         let wanted = desired(set);
