@@ -9,8 +9,10 @@ pub mod pflag;
 pub mod streams;
 pub mod verb;
 
+mod annotate;
 mod api_resources;
 mod apply;
+mod change;
 mod cluster;
 mod cluster_info;
 mod completion;
@@ -20,7 +22,9 @@ mod delete;
 mod describe;
 mod get;
 mod help;
+mod label;
 mod options;
+mod patch;
 mod plugin;
 mod replace;
 mod scale;
@@ -59,6 +63,9 @@ pub static VERBS: &[Verb] = &[
         .words(Words::Resources(&[])),
     apply::VERB,
     Verb::of::<replace::ReplaceArgs>("replace", Group::Advanced).suggest_for(&["update"]),
+    Verb::of::<label::LabelArgs>("label", Group::Settings).words(Words::Resources(&[])),
+    Verb::of::<annotate::AnnotateArgs>("annotate", Group::Settings).words(Words::Resources(&[])),
+    Verb::of::<patch::PatchArgs>("patch", Group::Advanced).words(Words::Resources(&[])),
     config::VERB,
     completion::VERB,
     plugin::VERB,

@@ -219,3 +219,28 @@ pub async fn fetch(cx: &Context, selection: &Selection, plan: Plan) -> Result<Fo
         }
     }
 }
+
+/// The objects of files as they stand there, without asking a server.
+pub async fn local(cx: &Context, selection: &Selection) -> Result<Found> {
+    let mut found = Found::default();
+    match cx.plan(selection).await? {
+        Plan::Documents { documents, single } => {
+            for document in documents {
+                match document {
+                    Ok(document) => {
+                        for target in crate::resource::local_targets(&document) {
+                            match target {
+                                Ok(target) => found.targets.push(target),
+                                Err(error) => found.errors.push(cx.explain(error)),
+                            }
+                        }
+                    }
+                    Err(error) => found.errors.push(cx.explain(error)),
+                }
+            }
+            found.single = single && found.errors.is_empty();
+        }
+        Plan::Names { .. } | Plan::Queries(_) => {}
+    }
+    Ok(found)
+}

@@ -158,7 +158,13 @@ pub fn three_way(
     Ok(Value::Object(patch))
 }
 
-/// The merge patch from `old` to `new` (`CreateMergePatch`).
+/// The merge patch from `old` to `new` (`CreateMergePatch`); what is no object counts as an empty one.
+pub fn two_way(old: &Value, new: &Value) -> Value {
+    let none = Map::new();
+    Value::Object(diff(fields(old).unwrap_or(&none), fields(new).unwrap_or(&none)))
+}
+
+/// The merge patch from `old` to `new`.
 fn diff(old: &Map<String, Value>, new: &Map<String, Value>) -> Map<String, Value> {
     let mut patch = Map::new();
     for (key, value) in new {

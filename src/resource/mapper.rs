@@ -132,24 +132,16 @@ impl Mapper {
     /// The objects of a document: itself, or the items of a list. Failures stand in their place.
     pub async fn targets(&self, document: &Document) -> Vec<Result<Target, Error>> {
         let mut found = Vec::new();
-        let mut waiting = std::collections::VecDeque::from([document.value.clone()]);
-        let mut first = true;
-        while let Some(mut value) = waiting.pop_front() {
-            let is_list = meta::kind(&value).ends_with("List") && value.get("items").is_some_and(Value::is_array);
-            if is_list {
-                let items = value.get_mut("items").and_then(Value::as_array_mut).map(std::mem::take);
-                waiting.extend(items.into_iter().flatten());
-                first = false;
-                continue;
-            }
-            found.push(self.target(document, value, first).await);
+        let (objects, whole) = flattened(document);
+        for object in objects {
+            found.push(self.target(document, object, whole).await);
         }
         found
     }
 
     async fn target(&self, document: &Document, value: Value, whole: bool) -> Result<Target, Error> {
         let source = &document.source;
-        metadata::check(&value).map_err(|why| Error::fact(format!("unable to decode \"{source}\": {why}")))?;
+        check(document, &value)?;
         let gvk = meta::gvk(&value);
         let (name, namespace) = (meta::name(&value).to_owned(), meta::namespace(&value).to_owned());
         let Some(kind) = self.kind(&gvk).await? else {
@@ -165,4 +157,42 @@ impl Mapper {
         };
         Ok(Target { kind, namespace, name, source: source.clone(), line: document.line, object: value })
     }
+}
+
+/// The document itself, or the items of a list; and whether it is itself.
+fn flattened(document: &Document) -> (Vec<Value>, bool) {
+    let mut found = Vec::new();
+    let mut waiting = std::collections::VecDeque::from([document.value.clone()]);
+    let mut whole = true;
+    while let Some(mut value) = waiting.pop_front() {
+        let is_list = meta::kind(&value).ends_with("List") && value.get("items").is_some_and(Value::is_array);
+        if is_list {
+            let items = value.get_mut("items").and_then(Value::as_array_mut).map(std::mem::take);
+            waiting.extend(items.into_iter().flatten());
+            whole = false;
+        } else {
+            found.push(value);
+        }
+    }
+    (found, whole)
+}
+
+fn check(document: &Document, value: &Value) -> Result<(), Error> {
+    let source = &document.source;
+    metadata::check(value).map_err(|why| Error::fact(format!("unable to decode \"{source}\": {why}")))
+}
+
+/// The objects of a document as targets, without asking a server for their kinds. Failures stand in their place.
+pub fn local_targets(document: &Document) -> Vec<Result<Target, Error>> {
+    let target = |object: Value| {
+        check(document, &object)?;
+        let gvk = meta::gvk(&object);
+        let kind = Kinds::builtin().by_gvk(&gvk).cloned().unwrap_or_else(|| {
+            let (group, version, kind) = (gvk.group.clone(), gvk.version.clone(), gvk.kind.clone());
+            Arc::new(Kind { group, version, kind, ..Kind::default() })
+        });
+        let (name, namespace) = (meta::name(&object).to_owned(), meta::namespace(&object).to_owned());
+        Ok(Target { kind, namespace, name, source: document.source.clone(), line: document.line, object })
+    };
+    flattened(document).0.into_iter().map(target).collect()
 }

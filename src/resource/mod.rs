@@ -13,7 +13,7 @@ mod selection;
 pub use document::{Document, documents};
 pub use error::Error;
 pub use files::{FileOptions, read_url};
-pub use mapper::Mapper;
+pub use mapper::{Mapper, local_targets};
 pub use selection::{Plan, Query, Selection};
 
 use std::sync::Arc;
