@@ -20,6 +20,7 @@ mod config;
 mod create;
 mod delete;
 mod describe;
+mod diff;
 mod get;
 mod help;
 mod label;
@@ -66,6 +67,7 @@ pub static VERBS: &[Verb] = &[
     Verb::of::<label::LabelArgs>("label", Group::Settings).words(Words::Resources(&[])),
     Verb::of::<annotate::AnnotateArgs>("annotate", Group::Settings).words(Words::Resources(&[])),
     Verb::of::<patch::PatchArgs>("patch", Group::Advanced).words(Words::Resources(&[])),
+    Verb::of::<diff::DiffArgs>("diff", Group::Advanced),
     config::VERB,
     completion::VERB,
     plugin::VERB,
