@@ -21,6 +21,7 @@ mod create;
 mod delete;
 mod describe;
 mod diff;
+mod edit;
 mod get;
 mod help;
 mod label;
@@ -67,6 +68,7 @@ pub static VERBS: &[Verb] = &[
     Verb::of::<label::LabelArgs>("label", Group::Settings).words(Words::Resources(&[])),
     Verb::of::<annotate::AnnotateArgs>("annotate", Group::Settings).words(Words::Resources(&[])),
     Verb::of::<patch::PatchArgs>("patch", Group::Advanced).words(Words::Resources(&[])),
+    Verb::of::<edit::EditArgs>("edit", Group::Intermediate).words(Words::Resources(&[])),
     Verb::of::<diff::DiffArgs>("diff", Group::Advanced),
     config::VERB,
     completion::VERB,

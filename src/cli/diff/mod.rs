@@ -3,6 +3,8 @@
 mod unified;
 mod versions;
 
+use std::collections::BTreeSet;
+
 use clap::Parser;
 use futures_util::StreamExt;
 use futures_util::stream;
@@ -62,7 +64,7 @@ pub struct DiffArgs {
 }
 
 /// The kinds that are pruned by default.
-const PRUNED: [(&str, &str, &str); 14] = [
+const PRUNED: [(&str, &str, &str); 16] = [
     ("", "v1", "ConfigMap"),
     ("", "v1", "Endpoints"),
     ("", "v1", "PersistentVolumeClaim"),
@@ -77,7 +79,13 @@ const PRUNED: [(&str, &str, &str); 14] = [
     ("apps", "v1", "Deployment"),
     ("apps", "v1", "ReplicaSet"),
     ("apps", "v1", "StatefulSet"),
+    ("", "v1", "Namespace"),
+    ("", "v1", "PersistentVolume"),
 ];
+
+const PRUNE_WARNING: &str = "Deprecated: kubectl apply will no longer prune non-namespaced resources by default when \
+                             used with the --namespace flag in a future release. To preserve the current behaviour, \
+                             list the resources you want to target explicitly in the --prune-allowlist flag.";
 
 impl Run for DiffArgs {
     async fn run(self, cx: &Context) -> Result<()> {
@@ -114,7 +122,7 @@ impl DiffArgs {
         Error::many(found.errors)?;
         let mut versions = Versions::default();
         let mut seen = Vec::new();
-        let mut namespaces = std::collections::BTreeSet::new();
+        let mut namespaces = BTreeSet::new();
         let mut results = stream::iter(found.targets).map(|target| self.versions(cx, target)).buffered(PARALLEL);
         while let Some(result) = results.next().await {
             let (target, live, merged) = result?;
@@ -135,13 +143,11 @@ impl DiffArgs {
             versions.insert(file_name(&target), Version::new(text), Version::new(to_yaml(&merged)));
         }
         drop(results);
-        for namespace in namespaces.iter().filter(|_| self.prune) {
-            for kind in &pruned_kinds {
-                for object in self.pruned(cx, kind, namespace, &seen).await? {
-                    let gvk = meta::gvk(&object);
-                    let name = format!("{}.{namespace}.{}", prefix(&gvk), meta::name(&object));
-                    versions.insert(name, Version::new(to_yaml(&object)), Version::default());
-                }
+        if self.prune {
+            for object in self.pruned(cx, &pruned_kinds, &namespaces, &seen).await? {
+                let place = format!("{}.{}", meta::namespace(&object), meta::name(&object));
+                let name = format!("{}.{place}", prefix(&meta::gvk(&object)));
+                versions.insert(name, Version::new(to_yaml(&object)), Version::default());
             }
         }
         versions.compare(cx)
@@ -180,8 +186,8 @@ impl DiffArgs {
     /// The three-way merge; unlike `apply` it leaves the last-applied annotation as it is.
     async fn merge(&self, cx: &Context, target: &Target, live: &Value) -> Result<Value> {
         let failed = |error: crate::patch::PatchError| Error::new(error.to_string());
-        let mut modified = target.object.clone();
-        meta::remove(&mut modified, &["metadata", "annotations", meta::LAST_APPLIED]);
+        // The form without the annotation has a map of annotations, though an empty one, as what was applied has.
+        let modified = crate::patch::decode(&merge::last_applied_config(&target.object)).map_err(failed)?;
         let original = merge::last_applied(live).map_err(failed)?;
         let gvk = target.kind.gvk();
         let outcome = merge::three_way(&gvk, Schemas::builtin(), original.as_ref(), &modified, live, true);
@@ -222,30 +228,38 @@ impl DiffArgs {
         self.prune_allowlist.iter().map(read).collect()
     }
 
-    /// Objects of a kind that were applied once and are not in the files.
+    /// Objects that were applied once and are not in the files.
     async fn pruned(
         &self,
         cx: &Context,
-        gvk: &GroupVersionKind,
-        namespace: &str,
+        kinds: &[GroupVersionKind],
+        namespaces: &BTreeSet<String>,
         seen: &[String],
     ) -> Result<Vec<Value>> {
-        let Some(kind) = cx.mapper()?.kind(gvk).await.map_err(|error| cx.explain(error))? else {
-            return Ok(Vec::new());
-        };
+        if self.prune_allowlist.is_empty() {
+            cx.log('W', "prune.go:71", PRUNE_WARNING)?;
+        }
         let labels = self.selector.clone().unwrap_or_default();
         let options = ListOptions { labels, ..ListOptions::default() };
-        let mut list = cx.client()?.list(&collection_path(&kind, namespace), &options, "application/json").await?;
-        let items = list.get_mut("items").and_then(Value::as_array_mut).map(std::mem::take).unwrap_or_default();
-        let gone = |object: &Value| {
-            meta::annotation(object, meta::LAST_APPLIED).is_some() && !seen.iter().any(|uid| uid == meta::uid(object))
-        };
-        let typed = |mut object: Value| {
-            meta::set(&mut object, &["apiVersion"], kind.api_version());
-            meta::set(&mut object, &["kind"], kind.kind.clone());
-            object
-        };
-        Ok(items.into_iter().filter(gone).map(typed).collect())
+        let cluster = BTreeSet::from([String::new()]);
+        let mut found = Vec::new();
+        for gvk in kinds {
+            let Some(kind) = cx.mapper()?.kind(gvk).await.map_err(|error| cx.explain(error))? else { continue };
+            for namespace in if kind.namespaced { namespaces } else { &cluster } {
+                let path = collection_path(&kind, namespace);
+                let mut list = cx.client()?.list(&path, &options, "application/json").await?;
+                let items = list.get_mut("items").and_then(Value::as_array_mut).map(std::mem::take).unwrap_or_default();
+                for mut object in items {
+                    let applied = meta::annotation(&object, meta::LAST_APPLIED).is_some();
+                    if applied && !seen.iter().any(|uid| uid == meta::uid(&object)) {
+                        meta::set(&mut object, &["apiVersion"], kind.api_version());
+                        meta::set(&mut object, &["kind"], kind.kind.clone());
+                        found.push(object);
+                    }
+                }
+            }
+        }
+        Ok(found)
     }
 }
 
