@@ -225,7 +225,9 @@ impl Session<'_> {
         let (mut missing, mut refused) = (false, false);
         for mut target in updated {
             selection.settle_namespace(&mut target).map_err(|error| with(self.cx.explain(error)))?;
-            save_config(&mut target.object, self.args.save_config);
+            if self.args.save_config {
+                save_config(&mut target.object, true);
+            }
             match self.save_one(&target).await {
                 Ok((object, operation)) => {
                     self.printer(operation).and_then(|printer| printer.print(self.cx, &object)).map_err(with)?;
