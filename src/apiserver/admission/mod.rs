@@ -132,9 +132,39 @@ impl Chain {
     }
 }
 
+mod certificates;
 mod lifecycle;
+mod limit_ranger;
+mod node_restriction;
+mod pod_security;
+mod pods;
+mod references;
+mod resources;
+mod service_account;
+mod simple;
+mod storage;
 
-/// The plugins of a server with default flags.
+/// The plugins of a server with default flags, in the reference server's order.
 pub fn default_chain() -> Chain {
-    Chain::new(vec![Box::new(lifecycle::NamespaceLifecycle), Box::new(super::auth::escalation::EscalationCheck)])
+    use simple::{Simple, nothing};
+    let simple = |name, admit, validate| -> Box<dyn Plugin> { Box::new(Simple { name, admit, validate }) };
+    Chain::new(vec![
+        Box::new(lifecycle::NamespaceLifecycle),
+        simple("LimitRanger", limit_ranger::admit, limit_ranger::validate),
+        simple("ServiceAccount", service_account::admit, nothing),
+        simple("NodeRestriction", node_restriction::check, nothing),
+        simple("TaintNodesByCondition", pods::taint_new_node, nothing),
+        simple("PodSecurity", nothing, pod_security::validate),
+        simple("Priority", pods::priority, pods::single_default_class),
+        simple("DefaultTolerationSeconds", pods::tolerations, nothing),
+        simple("DefaultStorageClass", storage::default_storage_class, nothing),
+        simple("StorageObjectInUseProtection", storage::protect, nothing),
+        simple("PersistentVolumeClaimResize", nothing, storage::resize),
+        simple("RuntimeClass", pods::runtime_class, nothing),
+        simple("CertificateApproval", nothing, certificates::approval),
+        simple("CertificateSigning", nothing, certificates::signing),
+        simple("CertificateSubjectRestriction", nothing, certificates::subject),
+        simple("DefaultIngressClass", storage::default_ingress_class, nothing),
+        Box::new(super::auth::escalation::EscalationCheck),
+    ])
 }
