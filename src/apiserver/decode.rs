@@ -68,6 +68,10 @@ pub fn parse(body: &[u8], encoding: Encoding) -> Result<Parsed, String> {
             let node = Node::parse(body).map_err(|e| format!("couldn't get version/kind; json parse error: {e}"))?;
             Ok(Parsed { value: node.clone().into_value(), node, strict: Vec::new() })
         }
+        Encoding::Protobuf => {
+            let value = super::protobuf::decode(body).map_err(|e| e.to_string())?;
+            Ok(Parsed { node: Node::from(value.clone()), value, strict: Vec::new() })
+        }
         Encoding::Yaml => {
             let value = manifest::yaml_to_value(body, false).map_err(|e| e.to_string())?;
             let strict = manifest::yaml_to_value(body, true).err().map(|e| yaml_text(&e.to_string()));

@@ -26,6 +26,7 @@ pub mod managed;
 pub mod mirror;
 pub mod negotiate;
 pub mod options;
+pub mod protobuf;
 pub mod query;
 pub mod registry;
 pub mod request;

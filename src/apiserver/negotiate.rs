@@ -2,13 +2,15 @@
 
 use crate::object::Status;
 
-/// How an answer is written.
+/// How a body is written. Answers are JSON or YAML.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Encoding {
     /// `application/json`.
     Json,
     /// `application/yaml`.
     Yaml,
+    /// `application/vnd.kubernetes.protobuf`.
+    Protobuf,
 }
 
 impl Encoding {
@@ -17,6 +19,7 @@ impl Encoding {
         match self {
             Self::Json => "application/json",
             Self::Yaml => "application/yaml",
+            Self::Protobuf => "application/vnd.kubernetes.protobuf",
         }
     }
 }
@@ -172,6 +175,7 @@ pub fn body_encoding(content_type: Option<&str>) -> Result<Encoding, Status> {
     match media_type.as_str() {
         "" | "application/json" => Ok(Encoding::Json),
         "application/yaml" => Ok(Encoding::Yaml),
+        "application/vnd.kubernetes.protobuf" => Ok(Encoding::Protobuf),
         _ => Err(Status::failure(
             415,
             "UnsupportedMediaType",

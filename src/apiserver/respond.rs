@@ -36,7 +36,8 @@ pub fn value(code: u16, value: &Value, accepted: &Accepted) -> Response<Body> {
     match accepted.encoding {
         Encoding::Yaml => bytes(code, "application/yaml", serde_yaml::to_string(value).unwrap_or_default()),
         Encoding::Json if accepted.pretty => bytes(code, "application/json", go_json::to_indented(value, "  ") + "\n"),
-        Encoding::Json => bytes(code, "application/json", go_json::to_compact(value) + "\n"),
+        // Clients of protobuf read JSON as well.
+        Encoding::Json | Encoding::Protobuf => bytes(code, "application/json", go_json::to_compact(value) + "\n"),
     }
 }
 
