@@ -60,6 +60,8 @@ pub struct Context {
 const EMBEDDED_NODES: u8 = 2;
 /// What messages name as the server of an embedded cluster.
 const EMBEDDED_SERVER: &str = "https://embedded";
+/// Where commands look for a server that nothing names, as kubectl does.
+const NO_SERVER: &str = "http://localhost:8080";
 
 impl Context {
     /// A context without flags.
@@ -205,6 +207,16 @@ impl Context {
     pub fn access(&self) -> Result<ClusterAccess> {
         let env = |name: &str| self.env.get(name).map(str::to_owned);
         Ok(self.overrides()?.access(self.config()?, &env)?)
+    }
+
+    /// The ways out for a command that found no server because nothing names one.
+    pub(super) fn where_to_go(&self, error: &Error) -> Option<&'static str> {
+        let unnamed = || self.access().is_ok_and(|access| access.server == NO_SERVER);
+        let lost = error.is_request() && self.embedded().is_none() && unnamed();
+        lost.then_some(
+            "no kubeconfig names a server: give one with --kubeconfig or KUBECONFIG, or use --embedded for a cluster \
+             inside this command",
+        )
     }
 
     /// Whether an embedded cluster is asked for, and which.

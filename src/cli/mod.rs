@@ -95,7 +95,8 @@ pub fn run(args: Vec<OsString>, streams: Streams, env: Env) -> u8 {
     cx.tell_warnings().ok();
     let mut text = error.render();
     if !cx.program.exact {
-        text.extend(error.hints().iter().map(|hint| format!("hint: {hint}\n")));
+        let hints = error.hints().iter().map(String::as_str).chain(cx.where_to_go(&error));
+        text.extend(hints.map(|hint| format!("hint: {hint}\n")));
     }
     // Nobody is left to tell when the error stream itself is gone.
     cx.streams.write_err(text.as_bytes()).ok();

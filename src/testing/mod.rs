@@ -1,3 +1,4 @@
-//! Helpers for tests: scripted transport, fixed clock, test cluster.
+//! Helpers for tests and benches: a test cluster, bodies of fuzz targets.
 
+pub mod cluster;
 pub mod fuzz;

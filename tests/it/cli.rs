@@ -1,32 +1,12 @@
 //! The binary as users run it: arguments in; standard output, standard error and exit code out.
 
 use std::path::Path;
-use std::process::{Command, Stdio};
 
-/// Runs the binary in `folder` under the name `program`, with nothing of this process's environment; gives its three
-/// outputs as one text.
+use crate::support;
+
+/// Runs the binary in `folder` under the name `program`; gives its three outputs as one text.
 fn run(folder: &Path, program: &str, line: &str, stdin: &str) -> String {
-    use std::io::Write;
-    let link = folder.join(program);
-    if !link.exists() {
-        std::os::unix::fs::symlink(env!("CARGO_BIN_EXE_knarr"), &link).expect("a link to the binary");
-    }
-    let mut child = Command::new(&link)
-        .args(line.split_whitespace())
-        .current_dir(folder)
-        .env_clear()
-        .env("HOME", folder)
-        .env("TZ", "UTC")
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .expect("the binary starts");
-    child.stdin.take().expect("piped").write_all(stdin.as_bytes()).expect("standard input is read");
-    let output = child.wait_with_output().expect("the binary ends");
-    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
-    let code = output.status.code().map_or_else(|| "signal".to_owned(), |code| code.to_string());
-    format!("{}{}[{code}]", text(&output.stdout), text(&output.stderr))
+    support::run(folder, program, &line.split_whitespace().collect::<Vec<_>>(), stdin).text()
 }
 
 #[test]

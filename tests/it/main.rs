@@ -1,7 +1,12 @@
 //! Integration tests: the pure engines against vectors, the layers, and the binary against embedded servers.
 
+mod support;
+
 mod apiserver;
 mod cli;
+mod clusters;
+mod crash;
 mod fuzz;
 mod layers;
+mod main_job;
 mod vectors;
