@@ -13,6 +13,7 @@ mod annotate;
 mod api_resources;
 mod apply;
 mod change;
+mod autoscale;
 mod cluster;
 mod cluster_info;
 mod completion;
@@ -25,17 +26,22 @@ mod edit;
 mod get;
 mod help;
 mod label;
+mod expose;
+mod get;
+mod help;
+mod labels;
 mod options;
 mod patch;
 mod plugin;
 mod replace;
+mod run;
 mod scale;
 mod targets;
 mod version;
 
 use std::ffi::OsString;
 
-use clap::{Args, FromArgMatches};
+use clap::FromArgMatches;
 
 use args::GlobalArgs;
 use completion::Words;
@@ -48,11 +54,25 @@ use verb::{Group, Verb};
 /// Every verb.
 pub static VERBS: &[Verb] = &[
     create::VERB,
+    Verb::of::<expose::ExposeArgs>("expose", Group::Basic).words(Words::Resources(&[
+        "pod",
+        "service",
+        "replicationcontroller",
+        "deployment",
+        "replicaset",
+    ])),
+    Verb::of::<run::RunArgs>("run", Group::Basic),
     Verb::of::<get::GetArgs>("get", Group::Intermediate).suggest_for(&["list", "ls"]).words(Words::Resources(&[])),
     Verb::of::<delete::DeleteArgs>("delete", Group::Intermediate)
         .suggest_for(&["rm", "remove"])
         .words(Words::Resources(&[])),
     Verb::of::<scale::ScaleArgs>("scale", Group::Deploy).suggest_for(&["resize"]).words(Words::Resources(&[
+        "deployment",
+        "replicaset",
+        "replicationcontroller",
+        "statefulset",
+    ])),
+    Verb::of::<autoscale::AutoscaleArgs>("autoscale", Group::Deploy).words(Words::Resources(&[
         "deployment",
         "replicaset",
         "replicationcontroller",
@@ -139,7 +159,7 @@ fn first_word(words: &[String], verb: Option<&'static Verb>) -> Option<usize> {
     if words.first().is_some_and(|word| !word.starts_with('-')) {
         return Some(0);
     }
-    let command = GlobalArgs::augment_args(verb.map_or_else(|| clap::Command::new(""), |verb| (verb.build)()));
+    let command = GlobalArgs::augmented(verb.map_or_else(|| clap::Command::new(""), |verb| (verb.build)()));
     let mut at = 0;
     while let Some(word) = words.get(at) {
         match word.as_str() {
@@ -174,7 +194,7 @@ fn dispatch(cx: &mut Context, words: &[String]) -> Result<()> {
         plugin::run(cx, words, words.len() - found.words.len() + 1)?;
     }
     cx.command_path.clone_from(&found.path);
-    let command = GlobalArgs::augment_args((found.verb.build)());
+    let command = GlobalArgs::augmented((found.verb.build)());
     let (matches, dash_at) = match pflag::parse(command, &found.path, &found.words)? {
         Parsed::Help => return help::verb(cx, found.verb, &found.path),
         Parsed::Matches { matches, dash_at } => (matches, dash_at),

@@ -244,3 +244,15 @@ pub async fn local(cx: &Context, selection: &Selection) -> Result<Found> {
     }
     Ok(found)
 }
+
+/// Every object that a selection means: named ones and those of selectors as the server has them, those of files as
+/// the server has them when `latest`, else as they stand in the file.
+pub async fn find(cx: &Context, selection: &Selection, latest: bool) -> Result<Found> {
+    match cx.plan(selection).await? {
+        Plan::Documents { documents, single } if !latest => {
+            let found = of_documents(cx, selection, documents, false).await;
+            Ok(Found { single: single && found.errors.is_empty(), ..found })
+        }
+        plan => fetch(cx, selection, plan).await,
+    }
+}

@@ -7,6 +7,7 @@ use super::custom_columns::{CustomColumns, CustomColumnsError};
 use super::gofmt;
 use super::gotemplate::{GoTemplate, TemplateError};
 use super::jsonpath::{self, JsonPath, JsonPathError};
+use crate::kinds::go_json;
 use crate::manifest;
 use crate::object::{Value, field, json, meta};
 
@@ -319,6 +320,24 @@ impl Printer {
             }
             Form::Json | Form::Yaml | Form::Kyaml => self.print_data(object, first, out)?,
         }
+        Ok(())
+    }
+
+    /// Appends an object that a typed client of Go would hold: its JSON has the fields in the order of the structs.
+    ///
+    /// # Errors
+    /// As [`Printer::print`].
+    pub fn print_typed(&mut self, object: &Value, out: &mut String) -> Result<(), PrinterError> {
+        if !matches!(self.form, Form::Json) {
+            return self.print(object, out);
+        }
+        self.printed += 1;
+        let mut object = object.clone();
+        if !self.show_managed_fields {
+            strip_managed_fields(&mut object);
+        }
+        out.push_str(&go_json::to_json(&object, Some("    ")));
+        out.push('\n');
         Ok(())
     }
 

@@ -1,6 +1,6 @@
 //! The flags that every verb takes.
 
-use clap::Args;
+use clap::{Arg, Args, Command};
 
 use super::GoDuration;
 
@@ -98,4 +98,19 @@ pub struct GlobalArgs {
     /// Fail when the server sends a warning
     #[arg(long)]
     pub warnings_as_errors: bool,
+}
+
+impl GlobalArgs {
+    /// The command with these flags, too; where it has a flag of the same name itself, that one keeps the name.
+    pub fn augmented(command: Command) -> Command {
+        let own: Vec<String> = command.get_arguments().filter_map(Arg::get_long).map(str::to_owned).collect();
+        let globals = Self::augment_args(Command::new("globals"));
+        let hidden = globals.get_arguments().filter_map(|arg| {
+            let long = arg.get_long().filter(|long| own.iter().any(|name| name == long))?;
+            Some((arg.get_id().clone(), format!("global-{long}")))
+        });
+        hidden.fold(Self::augment_args(command), |command, (id, long)| {
+            command.mut_arg(id, |arg| arg.long(long).hide(true))
+        })
+    }
 }

@@ -5,6 +5,7 @@ mod duration;
 mod files;
 mod global;
 mod output;
+mod overrides;
 mod pairs;
 
 pub use dry_run::{DryRun, DryRunArgs, ValidateArgs};
@@ -12,4 +13,5 @@ pub use duration::GoDuration;
 pub use files::FileArgs;
 pub use global::GlobalArgs;
 pub use output::{OutputArgs, Printer, name_of, strip_managed_fields, unknown_format};
+pub use overrides::OverrideArgs;
 pub use pairs::Pairs;

@@ -91,4 +91,15 @@ impl Printer {
         cx.out(&out)?;
         printed.map_err(|error| Error::new(error.to_string()))
     }
+
+    /// Prints one object of a built-in kind as a typed client would: JSON in the order of Go's structs.
+    ///
+    /// # Errors
+    /// As [`Printer::print`].
+    pub fn print_typed(&self, cx: &Context, object: &Value) -> Result<()> {
+        let mut out = String::new();
+        let printed = self.0.borrow_mut().print_typed(object, &mut out);
+        cx.out(&out)?;
+        printed.map_err(|error| Error::new(error.to_string()))
+    }
 }

@@ -60,7 +60,7 @@ async fn candidates(cx: &mut Context, before: &[String], typed: &str) -> Result<
         }
         None => (None, before.to_vec()),
     };
-    let command = GlobalArgs::augment_args(verb.map_or_else(|| Command::new("program"), |verb| (verb.build)()));
+    let command = GlobalArgs::augmented(verb.map_or_else(|| Command::new("program"), |verb| (verb.build)()));
     let value = flag_value(&command, &before, typed);
     let words = value.as_ref().map_or(&before, |value| &value.before);
     let parsed = match pflag::partial(&command, words) {

@@ -1,13 +1,25 @@
 //! `create`: objects from files; its sub-verbs make objects from flags.
 
+mod config;
+pub mod generated;
+mod key_pair;
+mod network;
+pub mod policy;
+mod rbac;
+pub mod sources;
+mod token;
+pub mod workloads;
+
 use clap::Parser;
 
 use super::args::{DryRun, DryRunArgs, FileArgs, OutputArgs, ValidateArgs};
+use super::completion::Words;
 use super::context::Context;
 use super::error::{Error, Result};
 use super::targets;
 use super::verb::{Group, Run, Verb};
-use crate::client::Request;
+use crate::client::{Request, collection_path};
+use crate::kinds::Kind;
 use crate::object::{Value, meta};
 use crate::resource::{Plan, Selection, Target};
 
@@ -15,7 +27,25 @@ use crate::resource::{Plan, Selection, Target};
 pub const VERB: Verb = Verb::of::<CreateArgs>("create", Group::Basic).children(CHILDREN);
 
 /// One line per sub-verb.
-const CHILDREN: &[Verb] = &[];
+const CHILDREN: &[Verb] = &[
+    Verb::of::<policy::NamespaceArgs>("namespace", Group::Basic).aliases(&["ns"]),
+    Verb::of::<policy::QuotaArgs>("quota", Group::Basic).aliases(&["resourcequota"]),
+    Verb::family::<config::SecretArgs>("secret", Group::Basic, config::SECRETS),
+    Verb::of::<config::ConfigMapArgs>("configmap", Group::Basic).aliases(&["cm"]),
+    Verb::of::<policy::ServiceAccountArgs>("serviceaccount", Group::Basic).aliases(&["sa"]),
+    Verb::family::<network::ServiceArgs>("service", Group::Basic, network::SERVICES).aliases(&["svc"]),
+    Verb::of::<workloads::DeploymentArgs>("deployment", Group::Basic).aliases(&["deploy"]),
+    Verb::of::<rbac::ClusterRoleArgs>("clusterrole", Group::Basic),
+    Verb::of::<rbac::ClusterRoleBindingArgs>("clusterrolebinding", Group::Basic),
+    Verb::of::<rbac::RoleArgs>("role", Group::Basic),
+    Verb::of::<rbac::RoleBindingArgs>("rolebinding", Group::Basic),
+    Verb::of::<policy::PodDisruptionBudgetArgs>("poddisruptionbudget", Group::Basic).aliases(&["pdb"]),
+    Verb::of::<policy::PriorityClassArgs>("priorityclass", Group::Basic).aliases(&["pc"]),
+    Verb::of::<workloads::JobArgs>("job", Group::Basic),
+    Verb::of::<workloads::CronJobArgs>("cronjob", Group::Basic).aliases(&["cj"]),
+    Verb::of::<network::IngressArgs>("ingress", Group::Basic).aliases(&["ing"]),
+    Verb::of::<token::TokenArgs>("token", Group::Basic).words(Words::Name("serviceaccounts")),
+];
 
 /// Create objects from files, or by the commands below.
 ///
@@ -81,6 +111,12 @@ impl Writer<'_> {
             .query_some("dryRun", self.dry_run.parameter())
             .query_some("fieldManager", &self.manager)
             .query_some("fieldValidation", self.validation)
+    }
+
+    /// Creates an object of a kind in a namespace; gives what the server made of it.
+    pub async fn post(&self, kind: &Kind, namespace: &str, object: &Value) -> Result<Value> {
+        let request = Request::post(collection_path(kind, namespace), object);
+        self.cx.json(self.parameters(request).on(kind.group_resource(), "")).await
     }
 
     /// Creates an object; gives what the server made of it.

@@ -1,0 +1,107 @@
+//! JSON of built-in objects in the order in which Go's structs declare their fields, as typed clients print it:
+//! `kind`, `apiVersion`, `metadata` with the name first.
+
+use serde_json::{Map, Value};
+
+use super::Schemas;
+use super::go_types::{GoKind, GoType, go_struct};
+use crate::object::{json, meta};
+
+/// An object as Go's `encoding/json` writes the struct of its kind: indented when `indent` is given, else in one
+/// line; objects of kinds that are not built in have their keys sorted.
+pub fn to_json(object: &Value, indent: Option<&str>) -> String {
+    let definition = Schemas::builtin().name_of_kind(&meta::gvk(object));
+    let type_ = definition.filter(|name| go_struct(name).is_some()).map(GoType::of_definition);
+    let mut writer = Writer { out: String::new(), indent };
+    writer.value(object, type_.as_ref(), 0);
+    writer.out
+}
+
+struct Writer<'a> {
+    out: String,
+    indent: Option<&'a str>,
+}
+
+impl Writer<'_> {
+    fn newline(&mut self, depth: usize) {
+        if let Some(indent) = self.indent {
+            self.out.push('\n');
+            self.out.extend(std::iter::repeat_n(indent, depth));
+        }
+    }
+
+    fn value(&mut self, value: &Value, type_: Option<&GoType>, depth: usize) {
+        match value {
+            Value::Object(map) if !map.is_empty() => self.object(map, type_, depth),
+            Value::Array(items) if !items.is_empty() => {
+                let inner = type_.and_then(|type_| match type_.kind() {
+                    GoKind::List(inner) => Some(inner),
+                    _ => None,
+                });
+                self.out.push('[');
+                for (position, item) in items.iter().enumerate() {
+                    if position > 0 {
+                        self.out.push(',');
+                    }
+                    self.newline(depth + 1);
+                    self.value(item, inner.as_ref(), depth + 1);
+                }
+                self.newline(depth);
+                self.out.push(']');
+            }
+            other => self.out.push_str(&json::to_compact(other)),
+        }
+    }
+
+    fn object(&mut self, map: &Map<String, Value>, type_: Option<&GoType>, depth: usize) {
+        let mut members: Vec<(&str, &Value, Option<GoType>)> = Vec::with_capacity(map.len());
+        match type_.map(GoType::kind) {
+            Some(GoKind::Struct(of)) => {
+                for field in &of.fields {
+                    if let Some(value) = map.get(field.json) {
+                        members.push((field.json, value, Some(GoType::of_field(of, field))));
+                    }
+                }
+                let unknown = map.iter().filter(|(key, _)| of.field(key).is_none());
+                members.extend(unknown.map(|(key, value)| (key.as_str(), value, None)));
+            }
+            Some(GoKind::Map(inner)) => {
+                members.extend(map.iter().map(|(key, value)| (key.as_str(), value, Some(inner.clone()))));
+            }
+            _ => members.extend(map.iter().map(|(key, value)| (key.as_str(), value, None))),
+        }
+        self.out.push('{');
+        for (position, (key, value, type_)) in members.into_iter().enumerate() {
+            if position > 0 {
+                self.out.push(',');
+            }
+            self.newline(depth + 1);
+            json::write_string(&mut self.out, key);
+            self.out.push_str(if self.indent.is_some() { ": " } else { ":" });
+            self.value(value, type_.as_ref(), depth + 1);
+        }
+        self.newline(depth);
+        self.out.push('}');
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn fields_stand_as_declared() {
+        let object = json!({"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"labels": {"b": "1", "a": "2"},
+            "name": "web"}, "spec": {"template": {"spec": {"containers": [{"image": "i", "name": "n"}]}}, "replicas": 1}});
+        assert_eq!(
+            to_json(&object, None),
+            r#"{"kind":"Deployment","apiVersion":"apps/v1","metadata":{"name":"web","labels":{"a":"2","b":"1"}},"spec":{"replicas":1,"template":{"spec":{"containers":[{"name":"n","image":"i"}]}}}}"#
+        );
+        let unknown = json!({"kind": "Thing", "apiVersion": "x/v1", "spec": {}});
+        assert_eq!(
+            to_json(&unknown, Some("  ")),
+            "{\n  \"apiVersion\": \"x/v1\",\n  \"kind\": \"Thing\",\n  \"spec\": {}\n}"
+        );
+    }
+}
