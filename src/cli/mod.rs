@@ -31,6 +31,7 @@ mod labels;
 mod options;
 mod patch;
 mod plugin;
+mod progress;
 mod replace;
 mod run;
 mod scale;

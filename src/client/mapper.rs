@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use crate::kinds::{Kind, Kinds};
+use crate::object::GroupKind;
 
 /// The parts of `resource[.version].group`: the resource, and what follows its first dot.
 pub fn split_argument(argument: &str) -> (&str, &str) {
@@ -55,6 +56,11 @@ pub fn resource<'a>(kinds: &'a Kinds, argument: &str) -> Option<&'a Arc<Kind>> {
 /// The row of a group and kind, in that version.
 pub fn for_kind<'a>(kinds: &'a Kinds, group: &str, version: &str, kind: &str) -> Option<&'a Arc<Kind>> {
     by_preference(kinds).find(|row| row.kind == kind && row.group == group && row.version == version)
+}
+
+/// The row of a group and kind, in the version that is preferred.
+pub fn for_group_kind<'a>(kinds: &'a Kinds, wanted: &GroupKind) -> Option<&'a Arc<Kind>> {
+    by_preference(kinds).find(|row| row.kind == wanted.kind && row.group == wanted.group)
 }
 
 /// The resources of a category such as `all`, in the server's order, each in its preferred version.

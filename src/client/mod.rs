@@ -21,7 +21,7 @@ pub use crate::kubeconfig::path_error;
 pub use discovery::{Cache, discover};
 pub use error::Error;
 pub use http::{HttpTransport, fetch_url};
-pub use mapper::{category, for_kind, resource, split_argument};
+pub use mapper::{category, for_group_kind, for_kind, resource, split_argument};
 pub use request::{ListOptions, Request, collection_path, object_path};
 pub use transport::{Body, SharedTransport, Transport, TransportError};
 pub use verbose::Verbose;

@@ -126,6 +126,11 @@ pub fn last_applied(object: &Value) -> Result<Option<Value>, PatchError> {
     }
 }
 
+/// Whether the annotation's text says the same as `manifest`, in whatever form.
+pub fn decodes_to(text: &str, manifest: &Value) -> bool {
+    super::decode(text).is_ok_and(|value| value == *manifest)
+}
+
 /// What the annotation of a manifest says (`GetModifiedConfiguration` without annotation): the manifest without the
 /// annotation itself, as compact JSON with `metadata.annotations` always present and a newline at the end.
 pub fn last_applied_config(manifest: &Value) -> String {

@@ -10,8 +10,9 @@ use crate::cli::targets;
 use crate::client::Request;
 use crate::kinds::Schemas;
 use crate::object::json::to_compact;
-use crate::object::{Value, meta};
+use crate::object::{GroupVersionKind, Value, meta};
 use crate::patch::apply as merge;
+use crate::patch::explain::{self, Explanation};
 use crate::resource::Target;
 
 /// How often a merge is tried while others change the object.
@@ -22,6 +23,8 @@ struct Patched {
     object: Value,
     /// What was sent.
     patch: String,
+    /// Why it turns out as it does.
+    explanation: Option<Explanation>,
 }
 
 impl Applier<'_> {
@@ -57,7 +60,7 @@ impl Applier<'_> {
         target.refresh(patched.object);
         self.warn_if_deleting(&target.object, &mut notes);
         let operation = if patched.patch == "{}" { "unchanged" } else { "configured" };
-        Ok(Applied { object: target.object, operation, notes })
+        Ok(Applied { object: target.object, operation, notes, explanation: patched.explanation })
     }
 
     async fn create(&self, mut target: Target, modified: Value) -> Result<Applied> {
@@ -67,7 +70,7 @@ impl Applier<'_> {
             let created = self.writer.create(&target).await.map_err(|error| error.when("creating", &target.source))?;
             target.refresh(created);
         }
-        Ok(Applied { object: target.object, operation: "created", notes: Vec::new() })
+        Ok(Applied { object: target.object, operation: "created", notes: Vec::new(), explanation: None })
     }
 
     /// Merges; again from what is there then when others were quicker, by deleting when forced.
@@ -108,19 +111,36 @@ impl Applier<'_> {
             ))
         })?;
         if outcome.is_empty {
-            return Ok(Patched { object: live, patch: "{}".into() });
+            return Ok(Patched { object: live, patch: "{}".into(), explanation: None });
         }
+        let explanation = self.explain(&gvk, original.as_ref(), &target.object, &live, &outcome)?;
         let patch = outcome.text();
         patch.clone_into(sent);
         if self.writer.dry_run == DryRun::Client {
             let object = merge::apply(&gvk, schemas, live, &outcome)
                 .map_err(|error| Error::new(format!("applying patch locally: {error}")))?;
-            return Ok(Patched { object, patch });
+            return Ok(Patched { object, patch, explanation });
         }
         let media_type = outcome.patch_type.content_type();
         let request = target.about(Request::patch(target.path(""), media_type, patch.clone()));
         let object = self.writer.cx.json(self.writer.parameters(request)).await?;
-        Ok(Patched { object, patch })
+        Ok(Patched { object, patch, explanation })
+    }
+
+    /// Why the merge turns out as it does, when asked for.
+    fn explain(
+        &self,
+        gvk: &GroupVersionKind,
+        original: Option<&Value>,
+        manifest: &Value,
+        live: &Value,
+        outcome: &merge::PatchOutcome,
+    ) -> Result<Option<Explanation>> {
+        if !self.args.explain {
+            return Ok(None);
+        }
+        let explained = explain::explain(gvk, Schemas::builtin(), original, manifest, live, outcome);
+        explained.map(Some).map_err(|error| Error::new(format!("explaining patch: {error}")))
     }
 
     /// Deletes the object and creates it anew; what was there comes back when that fails.
@@ -140,7 +160,7 @@ impl Applier<'_> {
         delete::wait_gone(cx, target, "", self.args.how.timeout.positive()).await?;
         let renewed = Target { object: modified.clone(), ..target.clone() };
         let error = match self.writer.create(&renewed).await {
-            Ok(object) => return Ok(Patched { object, patch: to_compact(modified) }),
+            Ok(object) => return Ok(Patched { object, patch: to_compact(modified), explanation: None }),
             Err(error) => error,
         };
         let mut former = Target { object: live.clone(), ..target.clone() };

@@ -9,7 +9,7 @@ use crate::cli::error::{Error, Result};
 use crate::cli::targets;
 use crate::cli::verb::Run;
 use crate::client::Request;
-use crate::object::json::to_indented;
+use crate::object::json::{to_compact, to_indented};
 use crate::object::meta;
 use crate::patch::apply as merge;
 use crate::resource::{Plan, Selection};
@@ -87,7 +87,7 @@ impl Run for SetArgs {
         Error::many(found.errors)?;
         let mut changes = Vec::new();
         for target in found.targets {
-            let wanted = merge::last_applied_config(&target.object);
+            let wanted = to_compact(&target.object);
             let live = targets::get(cx.client()?, &target, "", "application/json", &[]).await?;
             match merge::last_applied_text(&live) {
                 None if !self.create_annotation => {
@@ -97,7 +97,7 @@ impl Run for SetArgs {
                         target.name
                     )));
                 }
-                Some(text) if text.trim_end() == wanted.trim_end() => {
+                Some(text) if merge::decodes_to(text, &target.object) => {
                     cx.line(format!("set-last-applied {}: no changes required.", target.name))?;
                 }
                 _ => changes.push((target, live, wanted)),

@@ -1,21 +1,30 @@
 //! `apply`: what files say, merged into what is there.
 
+mod applyset;
 mod client_side;
 mod last_applied;
+mod prune;
 mod server_side;
+mod waves;
 
 use clap::Parser;
 use futures_util::StreamExt;
 use futures_util::stream;
+
+use applyset::ApplySet;
+use prune::Visited;
+use waves::waves;
 
 use super::args::{DryRun, DryRunArgs, FileArgs, OutputArgs, ValidateArgs};
 use super::context::Context;
 use super::create::Writer;
 use super::delete::DeletionArgs;
 use super::error::{Error, Result};
-use super::targets::{self, PARALLEL};
+use super::progress::Progress;
+use super::targets::{self, Found, PARALLEL};
 use super::verb::{Group, Run, Verb};
 use crate::object::{Value, meta};
+use crate::patch::explain::Explanation;
 use crate::resource::{Plan, Selection, Target};
 
 /// `apply`.
@@ -76,6 +85,18 @@ pub struct ApplyArgs {
     /// Accepted, without effect
     #[arg(long, hide = true)]
     record: bool,
+    /// Delete what was applied before and is in the files no longer; with -l, --all or --applyset
+    #[arg(long)]
+    prune: bool,
+    /// With --prune, the kinds to delete, each GROUP/VERSION/KIND
+    #[arg(long, value_name = "KIND")]
+    prune_allowlist: Vec<String>,
+    /// With --prune, the object that keeps track of what was applied: [RESOURCE][.GROUP]/NAME, a Secret by default
+    #[arg(long, value_name = "NAME")]
+    applyset: Option<String>,
+    /// With --dry-run, say for each field why it turns out as it does
+    #[arg(long)]
+    explain: bool,
 }
 
 /// What became of one object.
@@ -84,6 +105,8 @@ struct Applied {
     operation: &'static str,
     /// Lines for standard error that come before the result.
     notes: Vec<String>,
+    /// Why the merge turns out as it does, when asked for.
+    explanation: Option<Explanation>,
 }
 
 /// What applying needs besides the object.
@@ -94,30 +117,18 @@ struct Applier<'a> {
     program: String,
 }
 
-/// Kinds that others may need: nothing runs beside them.
-const FIRST: [(&str, &str); 12] = [
-    ("", "Namespace"),
-    ("", "LimitRange"),
-    ("", "ResourceQuota"),
-    ("", "ServiceAccount"),
-    ("", "PersistentVolume"),
-    ("apiextensions.k8s.io", "CustomResourceDefinition"),
-    ("apiregistration.k8s.io", "APIService"),
-    ("scheduling.k8s.io", "PriorityClass"),
-    ("storage.k8s.io", "StorageClass"),
-    ("node.k8s.io", "RuntimeClass"),
-    ("admissionregistration.k8s.io", "ValidatingAdmissionPolicy"),
-    ("rbac.authorization.k8s.io", "ClusterRole"),
-];
-
 impl ApplyArgs {
-    fn check(&self, cx: &Context, dry_run: DryRun) -> Result<()> {
-        if !self.words.is_empty() {
-            return Err(cx.usage(format!("Unexpected args: [{}]", self.words.join(" "))));
+    /// Whether the alpha flag is known: under the name kubectl the environment has to allow it.
+    fn check_gate(&self, cx: &Context) -> Result<()> {
+        let allowed = || cx.env.get("KUBECTL_APPLYSET").is_some_and(|value| value.eq_ignore_ascii_case("true"));
+        if self.applyset.is_some() && cx.program.exact && !allowed() {
+            let path = &cx.command_path;
+            return Err(Error::new(format!("unknown flag: --applyset\nSee '{path} --help' for usage.")));
         }
-        if self.files.is_empty() {
-            return Err(Error::new("must specify one of -f and -k"));
-        }
+        Ok(())
+    }
+
+    async fn check(&self, cx: &Context, dry_run: DryRun, set: Option<&ApplySet>) -> Result<()> {
         let refusals = [
             (self.force_conflicts && !self.server_side, "--force-conflicts only works with --server-side"),
             (
@@ -130,16 +141,40 @@ impl ApplyArgs {
                 self.all && self.selector.as_ref().is_some_and(|selector| !selector.is_empty()),
                 "cannot set --all and --selector at the same time",
             ),
-            (self.subresource.is_some() && !self.server_side, "--subresource can only be specified for --server-side"),
         ];
-        match refusals.into_iter().find(|(refused, _)| *refused) {
-            Some((_, why)) => Err(Error::new(why)),
-            None => Ok(()),
+        first_of(&refusals)?;
+        if let Some(set) = set {
+            if !self.prune {
+                return Err(Error::new("--applyset requires --prune"));
+            }
+            set.check(cx).await?;
         }
+        let has_set = set.is_some();
+        let selects = self.selector.as_ref().is_some_and(|selector| !selector.is_empty());
+        first_of(&[
+            (self.prune && self.how.force, "--force cannot be used with --prune"),
+            (self.prune && has_set && self.all, "--all is incompatible with --applyset"),
+            (self.prune && has_set && selects, "--selector is incompatible with --applyset"),
+            (
+                self.prune && has_set && !self.prune_allowlist.is_empty(),
+                "--prune-allowlist is incompatible with --applyset",
+            ),
+            (
+                self.prune && !has_set && !self.all && !selects,
+                "all resources selected for prune without explicitly passing --all. To prune all resources, pass the \
+                 --all flag. If you did not mean to prune all resources, specify a label selector",
+            ),
+            (
+                self.prune && !has_set && self.server_side,
+                "--prune is in alpha and doesn't currently work on objects created by server-side apply",
+            ),
+            (self.subresource.is_some() && !self.server_side, "--subresource can only be specified for --server-side"),
+            (self.explain && dry_run == DryRun::None, "--explain only works with --dry-run"),
+        ])
     }
 
     fn manager(&self) -> String {
-        let default = if self.server_side { "kubectl" } else { "kubectl-client-side-apply" };
+        let default = if self.server_side { server_side::MANAGER } else { "kubectl-client-side-apply" };
         self.field_manager.clone().unwrap_or_else(|| default.to_owned())
     }
 
@@ -149,48 +184,62 @@ impl ApplyArgs {
     }
 }
 
+/// The first refusal that holds.
+fn first_of(refusals: &[(bool, &'static str)]) -> Result<()> {
+    match refusals.iter().find(|(refused, _)| *refused) {
+        Some((_, why)) => Err(Error::new(*why)),
+        None => Ok(()),
+    }
+}
+
 impl Run for ApplyArgs {
     async fn run(self, cx: &Context) -> Result<()> {
-        let dry_run = self.dry_run.mode(cx)?;
-        if !self.words.is_empty() || self.files.is_empty() {
-            return self.check(cx, dry_run);
+        self.check_gate(cx)?;
+        if !self.words.is_empty() {
+            return Err(cx.usage(format!("Unexpected args: [{}]", self.words.join(" "))));
         }
+        let dry_run = self.dry_run.mode(cx)?;
         let propagation = self.how.propagation(cx)?;
+        if self.files.is_empty() {
+            return Err(Error::new("must specify one of -f and -k"));
+        }
         let validation = self.validate.directive()?;
-        self.check(cx, dry_run)?;
+        let mut set = match self.applyset.as_deref().filter(|word| !word.is_empty()) {
+            Some(word) => Some(ApplySet::parse(cx, word).await?),
+            None => None,
+        };
+        let allowed = if self.prune { prune::allowed(cx, &self.prune_allowlist).await? } else { Vec::new() };
+        self.check(cx, dry_run, set.as_ref()).await?;
         self.output.printer("")?;
         let selection = Selection {
             labels: self.selector.clone().unwrap_or_default(),
             ..cx.selection(Vec::new(), self.files.options())?
         };
         let Plan::Documents { documents, .. } = cx.plan(&selection).await? else { return Ok(()) };
-        let found = targets::of_documents(cx, &selection, documents, validation != "Ignore").await;
-        let mut errors = found.errors;
-        if found.targets.is_empty() && errors.is_empty() {
+        let mut found = targets::of_documents(cx, &selection, documents, validation != "Ignore").await;
+        if found.targets.is_empty() && found.errors.is_empty() {
             return Err(Error::new("no objects passed to apply"));
         }
+        let mut visited = Visited::default();
+        if selection.enforce_namespace {
+            visited.namespaces.insert(selection.namespace.clone());
+        }
         let writer = Writer { cx, manager: self.manager(), validation, dry_run };
+        if let Some(set) = &mut set {
+            set.label(&mut found.targets)?;
+            set.before(&writer, &found.targets).await?;
+        }
         let applier = Applier { writer, args: &self, propagation, program: cx.program.name.clone() };
-        let mut objects = Vec::new();
-        for wave in waves(found.targets) {
-            let mut results = stream::iter(wave).map(|target| applier.apply(target)).buffered(PARALLEL);
-            while let Some(result) = results.next().await {
-                match result {
-                    Ok(applied) => objects.push(self.tell(cx, applied, dry_run)?),
-                    Err(error) => errors.push(error),
-                }
-            }
+        let objects = applier.apply_all(found, &mut visited).await?;
+        self.print_all(cx, objects)?;
+        if !self.prune {
+            return Ok(());
         }
-        Error::many(errors)?;
-        if self.prints_objects() {
-            let printer = self.output.printer("")?;
-            let object = match objects.len() {
-                1 => objects.swap_remove(0),
-                _ => serde_json::json!({"apiVersion": "v1", "kind": "List", "metadata": {}, "items": objects}),
-            };
-            printer.print(cx, &object)?;
+        let how = prune::deletion(&self, propagation, dry_run);
+        match &set {
+            Some(set) => set.prune(&applier.writer, &self, &visited, &how).await,
+            None => prune::prune(cx, &self, allowed, &visited, &how).await,
         }
-        Ok(())
     }
 }
 
@@ -203,30 +252,53 @@ impl ApplyArgs {
         if !self.prints_objects() {
             let printer = self.output.printer(&format!("{}{}", applied.operation, dry_run.suffix()))?;
             printer.print(cx, &applied.object)?;
+            if let Some(explanation) = &applied.explanation {
+                cx.out(&explanation.to_string())?;
+            }
         }
         Ok(applied.object)
     }
-}
 
-/// Runs of objects that do not mind each other, in order.
-fn waves(targets: Vec<Target>) -> Vec<Vec<Target>> {
-    let mut waves: Vec<Vec<Target>> = Vec::new();
-    let mut open = false;
-    for target in targets {
-        let alone = FIRST.iter().any(|(group, kind)| target.kind.group == *group && target.kind.kind == *kind);
-        let same = |other: &Target| {
-            other.kind.gvr() == target.kind.gvr() && other.namespace == target.namespace && other.name == target.name
-        };
-        match waves.last_mut() {
-            Some(wave) if open && !alone && !wave.iter().any(same) => wave.push(target),
-            _ => waves.push(vec![target]),
+    /// Prints all objects, when a format asks for objects.
+    fn print_all(&self, cx: &Context, mut objects: Vec<Value>) -> Result<()> {
+        if !self.prints_objects() {
+            return Ok(());
         }
-        open = !alone;
+        let object = match objects.len() {
+            0 => return Ok(()),
+            1 => objects.swap_remove(0),
+            _ => serde_json::json!({"apiVersion": "v1", "kind": "List", "metadata": {}, "items": objects}),
+        };
+        self.output.printer("")?.print(cx, &object)
     }
-    waves
 }
 
 impl Applier<'_> {
+    /// Applies objects in waves, telling of each in the order of the files; gives them.
+    async fn apply_all(&self, found: Found, visited: &mut Visited) -> Result<Vec<Value>> {
+        let cx = self.writer.cx;
+        let (mut objects, mut errors) = (Vec::new(), found.errors);
+        let namespaced = found.targets.iter().filter(|target| target.kind.namespaced);
+        visited.namespaces.extend(namespaced.map(|target| target.namespace.clone()));
+        let progress = Progress::new(cx, found.targets.len());
+        for wave in waves(found.targets) {
+            let mut results = stream::iter(wave).map(|target| self.apply(target)).buffered(PARALLEL);
+            while let Some(result) = results.next().await {
+                progress.step();
+                match result {
+                    Ok(applied) => {
+                        visited.uids.insert(meta::uid(&applied.object).to_owned());
+                        objects.push(progress.aside(|| self.args.tell(cx, applied, self.writer.dry_run))?);
+                    }
+                    Err(error) => errors.push(error),
+                }
+            }
+        }
+        drop(progress);
+        Error::many(errors)?;
+        Ok(objects)
+    }
+
     async fn apply(&self, target: Target) -> Result<Applied> {
         let generate = meta::generate_name(&target.object);
         if target.name.is_empty() && !generate.is_empty() {
@@ -245,29 +317,5 @@ impl Applier<'_> {
                 meta::name(object)
             ));
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::kinds::Kinds;
-    use crate::object::GroupVersionKind;
-
-    #[test]
-    fn namespaces_run_alone_and_objects_never_twice_at_once() {
-        let target = |kind: &str, name: &str| {
-            let kind = Kinds::builtin().by_gvk(&GroupVersionKind::new("", "v1", kind)).expect("built in");
-            Target::named(std::sync::Arc::clone(kind), "n", name)
-        };
-        let targets = vec![
-            target("ConfigMap", "a"),
-            target("ConfigMap", "b"),
-            target("Namespace", "n"),
-            target("ConfigMap", "a"),
-            target("ConfigMap", "a"),
-        ];
-        let sizes: Vec<usize> = waves(targets).iter().map(Vec::len).collect();
-        assert_eq!(sizes, [2, 1, 1, 1]);
     }
 }

@@ -93,6 +93,7 @@ pub struct WriteArgs {
 }
 
 /// How objects are written.
+#[derive(Clone)]
 pub struct Writer<'a> {
     /// The surroundings.
     pub cx: &'a Context,
