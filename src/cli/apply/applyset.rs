@@ -94,7 +94,11 @@ impl ApplySet {
         })?;
         let (namespace, explicit) = cx.namespace()?;
         let namespace = if explicit { namespace } else { String::new() };
-        Ok(Self { parent: Target::named(kind, &namespace, name), current: Extent::default(), updated: Extent::default() })
+        Ok(Self {
+            parent: Target::named(kind, &namespace, name),
+            current: Extent::default(),
+            updated: Extent::default(),
+        })
     }
 
     /// Refuses parents that cannot be.
@@ -218,9 +222,8 @@ impl ApplySet {
             Some(_) => {}
         }
         let kinds = contained(cx, &object).await;
-        self.current.kinds = kinds.map_err(|error| {
-            Error::new(format!("parsing ApplySet annotation on {name}: {}", error.text()))
-        })?;
+        self.current.kinds =
+            kinds.map_err(|error| Error::new(format!("parsing ApplySet annotation on {name}: {}", error.text())))?;
         let namespaces = meta::annotation(&object, NAMESPACES).unwrap_or_default();
         self.current.namespaces = namespaces.split(',').filter(|name| !name.is_empty()).map(str::to_owned).collect();
         if self.parent.kind.namespaced {
@@ -342,9 +345,8 @@ impl ApplySet {
 
 /// The kinds that a parent's annotation names.
 async fn contained(cx: &Context, parent: &Value) -> Result<BTreeMap<String, Arc<Kind>>> {
-    let words = |text: &str| -> Vec<String> {
-        text.split(',').filter(|word| !word.is_empty()).map(str::to_owned).collect()
-    };
+    let words =
+        |text: &str| -> Vec<String> { text.split(',').filter(|word| !word.is_empty()).map(str::to_owned).collect() };
     let mut kinds = BTreeMap::new();
     let mapper = cx.mapper()?;
     let Some(text) = meta::annotation(parent, GROUP_KINDS) else {

@@ -84,9 +84,7 @@ pub(super) async fn allowed(cx: &Context, words: &[String]) -> Result<Vec<Arc<Ki
 async fn mapping(cx: &Context, group: &str, version: &str, kind: &str) -> Result<Arc<Kind>> {
     let gvk = GroupVersionKind::new(group, version, kind);
     let found = cx.mapper()?.kind(&gvk).await.map_err(|error| cx.explain(error))?;
-    found.ok_or_else(|| {
-        Error::new(format!("no matches for kind \"{kind}\" in version \"{}\"", gvk.group_version()))
-    })
+    found.ok_or_else(|| Error::new(format!("no matches for kind \"{kind}\" in version \"{}\"", gvk.group_version())))
 }
 
 /// The kinds to prune, those with namespaces first.

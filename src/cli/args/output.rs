@@ -81,6 +81,16 @@ impl Printer {
         self.0.borrow().tells_results()
     }
 
+    /// One object as it is printed.
+    ///
+    /// # Errors
+    /// A template that does not fit.
+    pub fn text(&self, object: &Value) -> Result<String> {
+        let mut out = String::new();
+        self.0.borrow_mut().print(object, &mut out).map_err(|error| Error::new(error.to_string()))?;
+        Ok(out)
+    }
+
     /// Prints one object.
     ///
     /// # Errors

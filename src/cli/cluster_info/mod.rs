@@ -1,5 +1,7 @@
 //! `cluster-info`: where the cluster's services are.
 
+mod dump;
+
 use clap::Parser;
 
 use super::context::Context;
@@ -13,7 +15,7 @@ use crate::object::meta::{self, list_at, str_at};
 pub const VERB: Verb = Verb::of::<ClusterInfoArgs>("cluster-info", Group::Cluster).children(CHILDREN);
 
 /// One line per sub-verb.
-const CHILDREN: &[Verb] = &[];
+const CHILDREN: &[Verb] = &[Verb::of::<dump::DumpArgs>("dump", Group::Cluster)];
 
 /// Print the addresses of the control plane and of cluster services.
 #[derive(Parser)]
