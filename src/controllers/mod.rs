@@ -10,6 +10,7 @@ pub mod endpoints;
 pub mod garbage;
 pub mod job;
 pub mod namespaces;
+pub mod node_taints;
 pub mod pods;
 pub mod replicaset;
 pub mod roles;
@@ -49,5 +50,6 @@ pub fn workloads(_settings: &Settings) -> Vec<Box<dyn Controller>> {
         Box::new(endpoints::EndpointSlices),
         Box::new(endpoints::EndpointSliceMirroring),
         Box::new(volumes::VolumeBinder),
+        Box::new(node_taints::NodeTaints),
     ]
 }
