@@ -23,6 +23,7 @@ mod delete;
 mod describe;
 mod diff;
 mod edit;
+mod explain;
 mod expose;
 mod get;
 mod help;
@@ -61,6 +62,7 @@ pub static VERBS: &[Verb] = &[
         "replicaset",
     ])),
     Verb::of::<run::RunArgs>("run", Group::Basic),
+    Verb::of::<explain::ExplainArgs>("explain", Group::Intermediate),
     Verb::of::<get::GetArgs>("get", Group::Intermediate).suggest_for(&["list", "ls"]).words(Words::Resources(&[])),
     Verb::of::<delete::DeleteArgs>("delete", Group::Intermediate)
         .suggest_for(&["rm", "remove"])

@@ -172,6 +172,11 @@ impl Schemas {
         Some(SchemaNode { schemas: self, schema })
     }
 
+    /// The JSON text of a built-in definition; of others there is none.
+    pub fn text(&self, name: &str) -> Option<&'static str> {
+        self.definitions.get(name).map(|definition| definition.text).filter(|text| !text.is_empty())
+    }
+
     /// The definition that describes a kind.
     pub fn of_kind(&self, gvk: &GroupVersionKind) -> Option<SchemaNode<'_>> {
         self.definition(self.by_gvk.get(gvk)?)
