@@ -32,7 +32,7 @@ pub struct ScaleArgs {
     /// Only where there are this many now; -1 for any
     #[arg(long, value_name = "COUNT", default_value_t = -1)]
     current_replicas: i32,
-    /// The number of replicas
+    /// The new desired number of replicas. Required.
     #[arg(long, value_name = "COUNT", required = true)]
     replicas: i32,
     /// Only where the object has this version
