@@ -28,6 +28,8 @@ pub struct Config {
     pub audit_log: Option<PathBuf>,
     /// Private key (PEM, PKCS #8) that signs service account tokens; a fresh one when absent.
     pub service_account_key: Option<String>,
+    /// File in which a key that had to be made is kept; without one a fresh key is good until the server ends.
+    pub service_account_key_file: Option<PathBuf>,
     /// Issuer in service account tokens.
     pub service_account_issuer: String,
     /// Address under which the API server is reached.
@@ -83,6 +85,7 @@ impl Default for Config {
             authorization: AuthorizationMode::NodeRbac,
             audit_log: None,
             service_account_key: None,
+            service_account_key_file: None,
             service_account_issuer: "https://kubernetes.default.svc.cluster.local".into(),
             advertise_address: IpAddr::V4(Ipv4Addr::LOCALHOST),
             port: 6443,

@@ -17,7 +17,7 @@ use super::query::Query;
 use super::registry::Snapshot;
 use super::request::RequestInfo;
 use super::service::{Body, MAX_REQUEST_BYTES, Peer, TooLarge};
-use super::{discovery, health, respond, subresource, verbs};
+use super::{discovery, health, respond, subresource, tokens, verbs};
 
 /// Serves one request: authentication, limits, authorization, the answer.
 pub async fn serve(core: &Arc<Core>, request: http::Request<Bytes>, peer: &Peer) -> Response<Body> {
@@ -113,6 +113,15 @@ fn other_path(
         ["version"] if reads => Ok(discovery::version(&negotiate::accept(accept, false)?)),
         ["api"] if reads => discovery::root(kinds, true, &address, accept, known),
         ["apis"] => discovery::root(kinds, false, &address, accept, known),
+        [".well-known", "openid-configuration"] if reads => {
+            let keys = format!("https://{address}/openid/v1/jwks");
+            document(
+                &tokens::discovery_document(&core.config.service_account_issuer, &keys),
+                "application/json",
+                accept,
+            )
+        }
+        ["openid", "v1", "jwks"] if reads => document(&core.tokens.key_set(), "application/jwk-set+json", accept),
         ["api", version] if reads => listed(discovery::resources(kinds, "", version), accept),
         ["api" | "version", ..] if !reads => Err(respond::method_not_allowed()),
         ["apis", group] if snapshot.has_group(group) => listed(discovery::group(kinds, group), accept),
@@ -147,6 +156,20 @@ fn paths(snapshot: &Snapshot, accept: &str) -> Answer {
         &serde_json::json!({"paths": paths}),
         &Accepted { pretty: true, ..negotiate::accept(accept, false)? },
     ))
+}
+
+/// A document that exists as one media type only.
+fn document(value: &Value, media_type: &'static str, accept: &str) -> Answer {
+    let clauses = negotiate::clauses(accept);
+    let takes = |clause: &negotiate::Clause| {
+        matches!(clause.media_type.as_str(), "*/*" | "application/*" | "") || clause.media_type.as_str() == media_type
+    };
+    if !clauses.is_empty() && !clauses.iter().any(takes) {
+        let message = format!("406: Not Acceptable\n\nAvailable representations: {media_type}");
+        return Err(Status::failure(406, "NotAcceptable", message).with_details(Default::default()));
+    }
+    let text = crate::object::json::to_compact(value);
+    Ok(respond::bytes(200, media_type, text))
 }
 
 fn listed(found: Option<Value>, accept: &str) -> Answer {

@@ -112,7 +112,7 @@ impl Service {
     /// [`OpenError`].
     pub fn open(config: Config) -> Result<Self, OpenError> {
         let store = Store::open(&config.storage)?;
-        let tokens = TokenSigner::new(config.service_account_key.as_deref())?;
+        let tokens = TokenSigner::new(config.service_account_key.as_deref(), config.service_account_key_file.clone())?;
         let core = Core::new(config, store, tokens);
         super::bootstrap::restore_allocations(&core);
         let writes = super::bootstrap::writes(&core, &core.registry.snapshot());

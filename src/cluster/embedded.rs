@@ -48,6 +48,7 @@ impl Embedded {
             storage: storage(folder),
             client_ca: Some(pair.certificate.clone()),
             cluster_ca: Some(SigningAuthority { certificate: pair.certificate.clone(), key: pair.key }),
+            service_account_key_file: folder.map(|folder| folder.pki().join("sa.key")),
             ..Config::default()
         })?;
         let transport: SharedTransport = Arc::new(LocalTransport::new(service.clone()));

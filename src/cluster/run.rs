@@ -181,6 +181,7 @@ fn config(
         cluster_ca: Some(SigningAuthority { certificate: authority.certificate.clone(), key: authority.key.clone() }),
         static_tokens: static_tokens.lines().filter_map(static_token).collect(),
         authorization: options.authorization,
+        service_account_key_file: options.folder.as_ref().map(|folder| folder.pki().join("sa.key")),
         audit_log: options.audit_log.clone(),
         advertise_address: options.advertise.unwrap_or(address.ip()),
         port: address.port(),

@@ -138,6 +138,7 @@ mod limit_ranger;
 mod node_restriction;
 mod pod_security;
 mod pods;
+mod quota;
 mod references;
 mod resources;
 mod service_account;
@@ -165,6 +166,7 @@ pub fn default_chain() -> Chain {
         simple("CertificateSigning", nothing, certificates::signing),
         simple("CertificateSubjectRestriction", nothing, certificates::subject),
         simple("DefaultIngressClass", storage::default_ingress_class, nothing),
+        Box::new(quota::ResourceQuota),
         Box::new(super::auth::escalation::EscalationCheck),
     ])
 }

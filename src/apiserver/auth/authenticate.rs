@@ -50,8 +50,7 @@ impl Auth {
     }
 
     fn of_token(&self, core: &Core, token: &str) -> Option<UserInfo> {
-        let _ = core;
-        self.of_static_token(token)
+        self.review_token(core, token, &[]).ok().map(|(user, _)| user)
     }
 
     /// Finds out whose token this is, for `audiences` or, when there are none, for the API server; gives the user and the
@@ -68,9 +67,13 @@ impl Auth {
     ) -> Result<(UserInfo, Vec<String>), String> {
         let own = core.config.service_account_issuer.clone();
         let holds = audiences.is_empty() || audiences.contains(&own);
-        match self.of_static_token(token).filter(|_| holds) {
-            Some(user) => Ok((user, vec![own])),
-            None => Err("invalid bearer token".to_owned()),
+        if let Some(user) = self.of_static_token(token).filter(|_| holds) {
+            return Ok((user, vec![own]));
+        }
+        match self.service_accounts.verify(core, token, audiences) {
+            Ok(Some(verified)) => Ok(verified),
+            Ok(None) => Err("invalid bearer token".to_owned()),
+            Err(why) => Err(format!("[invalid bearer token, {why}]")),
         }
     }
 

@@ -24,6 +24,7 @@ pub mod node;
 pub mod rbac;
 pub mod reviews;
 pub mod rule;
+mod service_accounts;
 
 /// The group that may do everything.
 pub const MASTERS: &str = "system:masters";
@@ -139,6 +140,7 @@ pub struct Auth {
     anonymous: bool,
     mode: AuthorizationMode,
     rbac: rbac::Rbac,
+    service_accounts: service_accounts::ServiceAccounts,
 }
 
 impl Auth {
@@ -149,6 +151,7 @@ impl Auth {
             anonymous: config.anonymous,
             mode: config.authorization,
             rbac: rbac::Rbac::default(),
+            service_accounts: service_accounts::ServiceAccounts::default(),
         }
     }
 

@@ -1,7 +1,5 @@
 //! `serviceaccounts/token`: signed tokens.
 
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use chrono::Duration;
 use serde_json::json;
 
@@ -48,7 +46,8 @@ pub async fn create(request: &Request) -> Answer {
     let bound_claim = bound.map(|bound| bound_object(request, bound)).transpose()?;
     let now = request.core.now();
     let claims = claims(request, &account, &issuer, &audiences, seconds, bound_claim.as_ref());
-    let token = sign(request, &claims)?;
+    let token = request.core.tokens.token(&claims);
+    let token = token.ok_or_else(|| Status::internal("the token could not be signed"))?;
     let answer = json!({
         "kind": "TokenRequest",
         "apiVersion": "authentication.k8s.io/v1",
@@ -137,6 +136,9 @@ fn claims(
     });
     if let Some((kind, object)) = bound {
         own[kind] = object.clone();
+        if let Some(node) = node_of(request, kind, object) {
+            own["node"] = node;
+        }
     }
     json!({
         "aud": audiences,
@@ -150,10 +152,19 @@ fn claims(
     })
 }
 
-fn sign(request: &Request, claims: &Value) -> Result<String, Status> {
-    let tokens = &request.core.tokens;
-    let header = json!({"alg": "ES256", "kid": tokens.key_id()});
-    let text = format!("{}.{}", URL_SAFE_NO_PAD.encode(header.to_string()), URL_SAFE_NO_PAD.encode(claims.to_string()));
-    let signature = tokens.sign(text.as_bytes()).ok_or_else(|| Status::internal("the token could not be signed"))?;
-    Ok(format!("{text}.{}", URL_SAFE_NO_PAD.encode(signature)))
+/// The node of the pod that a token is bound to, which the token tells as well.
+fn node_of(request: &Request, kind: &str, object: &Value) -> Option<Value> {
+    if kind != "pod" {
+        return None;
+    }
+    let store = &request.core.store;
+    let pod = store.get(&format!("/registry/pods/{}/{}", request.info.namespace, meta::str_at(object, &["name"])))?;
+    let name = meta::str_at(&pod.object("v1", "Pod"), &["spec", "nodeName"]).to_owned();
+    if name.is_empty() {
+        return None;
+    }
+    match store.get(&format!("/registry/minions/{name}")) {
+        Some(node) => Some(json!({"name": name, "uid": meta::uid(&node.object("v1", "Node"))})),
+        None => Some(json!({"name": name})),
+    }
 }
