@@ -32,8 +32,8 @@ pub struct ScaleArgs {
     /// Only where there are this many now; -1 for any
     #[arg(long, value_name = "COUNT", default_value_t = -1)]
     current_replicas: i32,
-    /// The new desired number of replicas. Required.
-    #[arg(long, value_name = "COUNT", required = true)]
+    // The full stop belongs to the text that completions show.
+    #[arg(long, value_name = "COUNT", required = true, help = "The new desired number of replicas. Required.")]
     replicas: i32,
     /// Only where the object has this version
     #[arg(long, value_name = "VERSION")]

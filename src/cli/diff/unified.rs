@@ -66,14 +66,10 @@ fn settle(lines: &[&str], changed: &mut [bool], other: &[bool]) {
             }
         }
         // Back up to the lowest place beside a change of the other text.
-        let mut up = 0;
-        while !beside(changed, other, end - up) {
-            if start == up || lines[start - up - 1] != lines[end - up - 1] {
-                up = 0;
-                break;
-            }
-            up += 1;
-        }
+        let kept = changed[..start].iter().filter(|changed| !**changed).count();
+        let slides = |up: usize| up <= start && (0..up).all(|by| lines[start - by - 1] == lines[end - by - 1]);
+        let places = (0..=kept).take_while(|up| slides(*up));
+        let up = places.into_iter().find(|up| changes_after(other, kept - up)).unwrap_or(0);
         for _ in 0..up {
             start -= 1;
             end -= 1;
@@ -88,17 +84,15 @@ fn run_end(changed: &[bool], at: usize) -> usize {
     (at..changed.len()).find(|at| !changed[*at]).unwrap_or(changed.len())
 }
 
-/// Whether the other text has a change where a run of this one ends at `end`.
-fn beside(changed: &[bool], other: &[bool], end: usize) -> bool {
-    let kept = changed[..end].iter().filter(|changed| !**changed).count();
-    // The place in the other text behind as many kept lines.
+/// Whether a text has a change right behind its first `kept` lines that stay.
+fn changes_after(changed: &[bool], kept: usize) -> bool {
     let mut seen = 0;
     let mut at = 0;
-    while seen < kept && at < other.len() {
-        seen += usize::from(!other[at]);
+    while seen < kept && at < changed.len() {
+        seen += usize::from(!changed[at]);
         at += 1;
     }
-    other.get(at).copied().unwrap_or(false)
+    changed.get(at).copied().unwrap_or(false)
 }
 
 /// Lines `old` of the old text stand where lines `new` of the new one do.
@@ -221,5 +215,7 @@ mod tests {
     #[test]
     fn runs_slide_down() {
         assert_eq!(hunks("a\nb\n", "a\nb\na\nb\n"), "@@ -1,2 +1,4 @@\n a\n b\n+a\n+b\n");
+        // The removal stays beside what comes in its place.
+        assert_eq!(hunks("x\ni\ni\ny\n", "x\nc\ni\ny\n"), "@@ -1,4 +1,4 @@\n x\n-i\n+c\n i\n y\n");
     }
 }
