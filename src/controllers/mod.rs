@@ -5,16 +5,22 @@
 //! line in [`housekeeping`] or [`workloads`].
 
 pub mod accounts;
+pub mod cronjob;
+pub mod daemonset;
 pub mod deployment;
+pub mod disruption;
 pub mod endpoints;
 pub mod garbage;
+mod history;
 pub mod job;
 pub mod namespaces;
 pub mod node_taints;
+pub mod placement;
 pub mod pods;
 pub mod replicaset;
 pub mod roles;
 pub mod runtime;
+pub mod statefulset;
 pub mod volumes;
 
 use runtime::Controller;
@@ -46,6 +52,10 @@ pub fn workloads(_settings: &Settings) -> Vec<Box<dyn Controller>> {
         Box::new(replicaset::ReplicaSets::of_replication_controllers()),
         Box::new(deployment::Deployments),
         Box::new(job::Jobs),
+        Box::new(daemonset::DaemonSets),
+        Box::new(statefulset::StatefulSets),
+        Box::new(cronjob::CronJobs),
+        Box::new(disruption::Disruptions),
         Box::new(endpoints::Endpoints),
         Box::new(endpoints::EndpointSlices),
         Box::new(endpoints::EndpointSliceMirroring),

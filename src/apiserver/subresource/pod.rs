@@ -99,7 +99,6 @@ fn assign(request: &Request, pod: &mut Value, binding: &Value, node: &str) {
         "status": "True",
         "lastProbeTime": null,
         "lastTransitionTime": timestamp(request.core.now()),
-        "observedGeneration": meta::generation(pod),
     });
     let mut conditions: Vec<Value> = meta::list_at(pod, &["status", "conditions"])
         .iter()

@@ -1,5 +1,8 @@
 //! Schedules in the standard five-field form, with the errors of `robfig/cron`.
 
+use chrono::{DateTime, Datelike, Days, NaiveDate, TimeZone, Utc};
+use chrono_tz::Tz;
+
 /// A parsed schedule: one bit per value that a field allows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Schedule {
@@ -19,6 +22,51 @@ pub struct Schedule {
     pub any_weekday: bool,
     /// Seconds between runs of `@every`, instead of the fields.
     pub every: Option<u64>,
+}
+
+/// A schedule that names no date that ever comes is given up after so many days (five years, as `robfig/cron` does).
+const SEARCHED_DAYS: u64 = 5 * 366;
+
+impl Schedule {
+    /// The first moment after `after` at which the schedule is due, read by the clock of `zone`. Local times that a
+    /// clock change leaves out are left out; of those that it repeats, the first counts.
+    pub fn next(&self, after: DateTime<Utc>, zone: Tz) -> Option<DateTime<Utc>> {
+        if let Some(every) = self.every {
+            let whole = after.timestamp() + i64::try_from(every).ok()?;
+            return DateTime::from_timestamp(whole, 0);
+        }
+        let today = after.with_timezone(&zone).date_naive();
+        (0..SEARCHED_DAYS)
+            .filter_map(|days| today.checked_add_days(Days::new(days)))
+            .filter(|day| self.has_day(*day))
+            .find_map(|day| self.first_of_day(day, after, zone))
+    }
+
+    fn has_day(&self, day: NaiveDate) -> bool {
+        let bit = |set: u64, at: u32| set & (1 << at) != 0;
+        let by_month_day = bit(self.days, day.day());
+        let by_weekday = bit(self.weekdays, day.weekday().num_days_from_sunday());
+        // When both are restricted, either will do.
+        let matches =
+            if self.any_day || self.any_weekday { by_month_day && by_weekday } else { by_month_day || by_weekday };
+        bit(self.months, day.month()) && matches
+    }
+
+    fn first_of_day(&self, day: NaiveDate, after: DateTime<Utc>, zone: Tz) -> Option<DateTime<Utc>> {
+        let due = |set: u64, count: u32| (0..count).filter(move |at| set & (1 << at) != 0);
+        due(self.hours, 24).find_map(|hour| {
+            due(self.minutes, 60)
+                .filter_map(|minute| day.and_hms_opt(hour, minute, 0))
+                .filter_map(|local| zone.from_local_datetime(&local).earliest())
+                .map(|time| time.to_utc())
+                .find(|time| *time > after)
+        })
+    }
+}
+
+/// The time zone of that name in the IANA database.
+pub fn time_zone(name: &str) -> Option<Tz> {
+    name.parse().ok()
 }
 
 struct Bounds {
@@ -190,5 +238,19 @@ mod tests {
         assert_eq!((schedule.hours, schedule.months, schedule.weekdays), (0b1110, 0b10, 1));
         assert_eq!(parse("bad").unwrap_err(), "expected exactly 5 fields, found 1: [bad]");
         assert_eq!(parse("60 * * * *").unwrap_err(), "end of range (60) above maximum (59): 60");
+    }
+    #[test]
+    fn the_next_time_follows_the_clock_of_the_zone() {
+        let at = |text: &str| DateTime::parse_from_rfc3339(text).expect("a time").to_utc();
+        let next = |spec: &str, after: &str, zone: Tz| parse(spec).expect("a schedule").next(at(after), zone);
+        assert_eq!(next("* * * * *", "2026-01-01T00:00:30Z", Tz::UTC), Some(at("2026-01-01T00:01:00Z")));
+        assert_eq!(next("0 0 1 1 *", "2026-01-01T00:00:00Z", Tz::UTC), Some(at("2027-01-01T00:00:00Z")));
+        assert_eq!(next("30 4 * * mon", "2026-01-01T00:00:00Z", Tz::Europe__Berlin), Some(at("2026-01-05T03:30:00Z")));
+        // Either the 13th or a Friday, whichever comes first.
+        assert_eq!(next("0 0 13 * 5", "2026-01-03T00:00:00Z", Tz::UTC), Some(at("2026-01-09T00:00:00Z")));
+        // Half past two does not exist on the day of the change.
+        assert_eq!(next("30 2 * * *", "2026-03-28T12:00:00Z", Tz::Europe__Berlin), Some(at("2026-03-30T00:30:00Z")));
+        assert_eq!(next("0 0 30 2 *", "2026-01-01T00:00:00Z", Tz::UTC), None);
+        assert_eq!(next("@every 90s", "2026-01-01T00:00:10Z", Tz::UTC), Some(at("2026-01-01T00:01:40Z")));
     }
 }

@@ -3,8 +3,9 @@
 use serde_json::json;
 
 use super::Host;
-use super::affinity::{exists_anywhere, is_near, node_matches, pod_terms, speaks_of};
+use super::affinity::{exists_anywhere, is_near, pod_terms, speaks_of};
 use super::resources::{amounts, requests, used};
+use crate::controllers::placement::{is_tolerated, node_matches};
 use crate::object::meta::{get, int_at, list_at, str_at};
 use crate::object::selector::LabelSelector;
 use crate::object::{Value, meta};
@@ -45,20 +46,6 @@ fn taints(pod: &Value, host: &Host, _: &[Host]) -> Vec<Refusal> {
     let hard = |taint: &&Value| matches!(str_at(taint, &["effect"]), "NoSchedule" | "NoExecute");
     let mut taints = list_at(&host.node, &["spec", "taints"]).iter().filter(hard);
     if taints.any(|taint| !is_tolerated(pod, taint)) { never("node(s) had untolerated taint(s)") } else { Vec::new() }
-}
-
-/// Whether a toleration of the pod matches a taint.
-pub(super) fn is_tolerated(pod: &Value, taint: &Value) -> bool {
-    list_at(pod, &["spec", "tolerations"]).iter().any(|toleration| {
-        let (effect, key) = (str_at(toleration, &["effect"]), str_at(toleration, &["key"]));
-        let value = str_at(toleration, &["value"]) == str_at(taint, &["value"]);
-        (effect.is_empty() || effect == str_at(taint, &["effect"]))
-            && (key.is_empty() || key == str_at(taint, &["key"]))
-            && match str_at(toleration, &["operator"]) {
-                "Exists" => true,
-                _ => value && !key.is_empty(),
-            }
-    })
 }
 
 fn node_affinity(pod: &Value, host: &Host, _: &[Host]) -> Vec<Refusal> {

@@ -4,9 +4,9 @@
 use std::sync::Arc;
 
 use super::Host;
-use super::affinity::{is_near, term_matches};
-use super::filter::is_tolerated;
+use super::affinity::is_near;
 use super::resources::{USUAL, amounts, requests, used};
+use crate::controllers::placement::{is_tolerated, term_matches};
 use crate::object::meta::{get, int_at, list_at, str_at};
 use crate::object::{Value, meta};
 
