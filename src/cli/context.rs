@@ -53,6 +53,7 @@ pub struct Context {
     client: OnceCell<Arc<Client>>,
     mapper: OnceCell<Mapper>,
     warnings: Cell<usize>,
+    offline: Cell<bool>,
     opened: RefCell<Option<Embedded>>,
 }
 
@@ -77,6 +78,7 @@ impl Context {
             client: OnceCell::new(),
             mapper: OnceCell::new(),
             warnings: Cell::new(0),
+            offline: Cell::new(false),
             opened: RefCell::new(None),
         }
     }
@@ -299,7 +301,19 @@ impl Context {
         let client = Arc::clone(self.client()?);
         let cache = self.cache_folder().filter(|_| self.embedded().is_none());
         let cache = cache.map(|folder| Cache::new(&folder, client.server()));
-        Ok(self.mapper.get_or_init(|| Mapper::new(client, cache)))
+        let mapper = Mapper::new(client, cache);
+        let mapper = if self.is_offline() { mapper.offline() } else { mapper };
+        Ok(self.mapper.get_or_init(|| mapper))
+    }
+
+    /// Takes the built-in kinds as known, and does without a server that is not there. kubectl never does.
+    pub fn set_offline(&self) {
+        self.offline.set(!self.program.exact);
+    }
+
+    /// Whether the command does without a server that is not there.
+    pub fn is_offline(&self) -> bool {
+        self.offline.get()
     }
 
     /// Sends a request and reads the whole answer.

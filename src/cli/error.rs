@@ -91,7 +91,8 @@ impl Error {
     /// Several errors as one; a single one stays itself, none is success.
     pub fn many(mut errors: Vec<Self>) -> Result<()> {
         if errors.len() > 1 {
-            return Err(Self::of(Kind::Many(errors), ""));
+            let hints = errors.iter_mut().flat_map(|error| std::mem::take(&mut error.hints)).collect();
+            return Err(Self { hints, ..Self::of(Kind::Many(errors), "") });
         }
         errors.pop().map_or(Ok(()), Err)
     }

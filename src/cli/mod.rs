@@ -31,6 +31,7 @@ mod label;
 mod labels;
 mod options;
 mod patch;
+mod place;
 mod plugin;
 mod progress;
 mod replace;

@@ -9,6 +9,7 @@ use super::context::Context;
 use super::create::{self, WriteArgs, Writer, save_config};
 use super::delete::{self, Deletion, DeletionArgs};
 use super::error::{Error, Result};
+use super::place;
 use super::targets;
 use super::verb::Run;
 use crate::object::Value;
@@ -84,7 +85,8 @@ impl Run for ReplaceArgs {
         let selection =
             Selection { subresource: subresource.clone(), ..cx.selection(Vec::new(), self.files.options())? };
         let Plan::Documents { documents, .. } = cx.plan(&selection).await? else { return Ok(()) };
-        let found = targets::of_documents(cx, &selection, documents, validation != "Ignore").await;
+        let mut found = targets::of_documents(cx, &selection, documents, validation != "Ignore").await;
+        place::check_all(cx, &mut found, validation);
         let manager = self.write.field_manager.clone().unwrap_or_else(|| "kubectl-replace".into());
         let writer = Writer { cx, manager, validation, dry_run };
         let mut errors = found.errors;
@@ -119,7 +121,7 @@ impl ReplaceArgs {
             return Ok(target.object);
         }
         let replaced = writer.replace(&target, subresource).await;
-        replaced.map_err(|error| error.when("replacing", &target.source))
+        replaced.map_err(|error| place::placed(error.when("replacing", &target.source), &target))
     }
 
     /// Deletes what is to be replaced and waits until it is gone.

@@ -33,9 +33,9 @@ pub struct Discovered {
 /// The server cannot be reached or refuses.
 pub async fn discover(client: &Client) -> Result<Discovered, Error> {
     let ask = |path: &str| client.call(Request::get(path).query("timeout", "32s").accept(AGGREGATED));
-    // The core group first: its failure is the one that is told.
-    let core = ask("/api").await?;
-    let groups = ask("/apis").await?;
+    let (core, groups) = futures_util::future::join(ask("/api"), ask("/apis")).await;
+    // The core group's failure is the one that is told.
+    let (core, groups) = (core?, groups?);
     let documents = match (aggregated(&core), aggregated(&groups)) {
         (Some(core), Some(groups)) => json!([core, groups]),
         _ => json!([classic(client, &core.json()?, &groups.json()?).await?]),

@@ -35,7 +35,8 @@ fn in_group<'a>(kinds: &'a Kinds, group: &str, matches: &dyn Fn(&Kind) -> bool) 
 pub fn resource<'a>(kinds: &'a Kinds, argument: &str) -> Option<&'a Arc<Kind>> {
     let (name, rest) = split_argument(argument);
     let lower = name.to_lowercase();
-    let short = |kind: &Kind| kind.short_names.contains(&lower);
+    // Unlike names, abbreviations count only as they are written.
+    let short = |kind: &Kind| kind.short_names.iter().any(|short| short == name);
     let long = |kind: &Kind| kind.plural == lower || kind.singular == lower;
     let kind_name = |kind: &Kind| kind.kind == name;
     for matches in [&long as &dyn Fn(&Kind) -> bool, &short, &kind_name] {
@@ -85,7 +86,7 @@ mod tests {
             |argument: &str| resource(kinds, argument).map(|kind| (kind.group_resource(), kind.version.as_str()));
         let deployments = Some(("deployments.apps".to_owned(), "v1"));
         for argument in
-            ["deploy", "Deployment", "deployments", "deployments.apps", "deployments.v1.apps", "DEPLOY.apps"]
+            ["deploy", "Deployment", "deployments", "deployments.apps", "deployments.v1.apps", "Deployments.apps"]
         {
             assert_eq!(name(argument), deployments, "{argument}");
         }
@@ -93,6 +94,7 @@ mod tests {
         assert_eq!(name("events.events"), Some(("events.events.k8s.io".to_owned(), "v1")));
         assert_eq!(name("deploy.batch"), None);
         assert_eq!(name("nosuch"), None);
+        assert_eq!(name("DEPLOY"), None);
     }
 
     #[test]

@@ -5,7 +5,7 @@ use std::time::SystemTime;
 
 use tokio::sync::Mutex;
 
-use super::{Document, Error, Target, metadata};
+use super::{Document, Error, Origin, Target, metadata};
 use crate::client::{self, Cache, Client, discover, split_argument};
 use crate::kinds::{Kind, Kinds};
 use crate::object::{GroupVersionKind, Value, meta};
@@ -30,7 +30,8 @@ impl Mapper {
         Self { client, cache, known: Mutex::new(None), offline: false }
     }
 
-    /// The same mapper, content with the built-in kinds when the server cannot be reached.
+    /// The same mapper, which takes the built-in kinds as known and asks the server for other kinds only; those are
+    /// missing when it cannot be reached.
     #[must_use]
     pub fn offline(mut self) -> Self {
         self.offline = true;
@@ -53,6 +54,7 @@ impl Mapper {
         let cached = self.cache.as_ref().and_then(|cache| cache.load(SystemTime::now()));
         let found = match cached {
             Some(kinds) => Known { kinds: Arc::new(kinds), fresh: false },
+            None if self.offline => Known { kinds: Arc::new(Kinds::builtin().clone()), fresh: false },
             None => self.ask().await?,
         };
         Ok(known.insert(found).clone())
@@ -133,13 +135,13 @@ impl Mapper {
     pub async fn targets(&self, document: &Document) -> Vec<Result<Target, Error>> {
         let mut found = Vec::new();
         let (objects, whole) = flattened(document);
-        for object in objects {
-            found.push(self.target(document, object, whole).await);
+        for (path, object) in objects {
+            found.push(self.target(document, object, whole, path).await);
         }
         found
     }
 
-    async fn target(&self, document: &Document, value: Value, whole: bool) -> Result<Target, Error> {
+    async fn target(&self, document: &Document, value: Value, whole: bool, path: String) -> Result<Target, Error> {
         let source = &document.source;
         check(document, &value)?;
         let gvk = meta::gvk(&value);
@@ -155,26 +157,40 @@ impl Mapper {
                 format!("unable to recognize {none}")
             }));
         };
-        Ok(Target { kind, namespace, name, source: source.clone(), line: document.line, object: value })
+        Ok(Target {
+            kind,
+            namespace,
+            name,
+            source: source.clone(),
+            line: document.line,
+            object: value,
+            origin: origin(document, path),
+        })
     }
 }
 
-/// The document itself, or the items of a list; and whether it is itself.
-fn flattened(document: &Document) -> (Vec<Value>, bool) {
+/// The document itself, or the items of a list, each with its path; and whether it is itself.
+fn flattened(document: &Document) -> (Vec<(String, Value)>, bool) {
     let mut found = Vec::new();
-    let mut waiting = std::collections::VecDeque::from([document.value.clone()]);
+    let mut waiting = std::collections::VecDeque::from([(String::new(), document.value.clone())]);
     let mut whole = true;
-    while let Some(mut value) = waiting.pop_front() {
+    while let Some((path, mut value)) = waiting.pop_front() {
         let is_list = meta::kind(&value).ends_with("List") && value.get("items").is_some_and(Value::is_array);
         if is_list {
             let items = value.get_mut("items").and_then(Value::as_array_mut).map(std::mem::take);
-            waiting.extend(items.into_iter().flatten());
+            let prefix = if path.is_empty() { path } else { format!("{path}.") };
+            let items = items.into_iter().flatten().enumerate();
+            waiting.extend(items.map(|(at, item)| (format!("{prefix}items[{at}]"), item)));
             whole = false;
         } else {
-            found.push(value);
+            found.push((path, value));
         }
     }
     (found, whole)
+}
+
+fn origin(document: &Document, path: String) -> Option<Origin> {
+    document.origin.clone().map(|document| Origin { document, path })
 }
 
 fn check(document: &Document, value: &Value) -> Result<(), Error> {
@@ -184,7 +200,7 @@ fn check(document: &Document, value: &Value) -> Result<(), Error> {
 
 /// The objects of a document as targets, without asking a server for their kinds. Failures stand in their place.
 pub fn local_targets(document: &Document) -> Vec<Result<Target, Error>> {
-    let target = |object: Value| {
+    let target = |(path, object): (String, Value)| {
         check(document, &object)?;
         let gvk = meta::gvk(&object);
         let kind = Kinds::builtin().by_gvk(&gvk).cloned().unwrap_or_else(|| {
@@ -192,7 +208,15 @@ pub fn local_targets(document: &Document) -> Vec<Result<Target, Error>> {
             Arc::new(Kind { group, version, kind, ..Kind::default() })
         });
         let (name, namespace) = (meta::name(&object).to_owned(), meta::namespace(&object).to_owned());
-        Ok(Target { kind, namespace, name, source: document.source.clone(), line: document.line, object })
+        Ok(Target {
+            kind,
+            namespace,
+            name,
+            source: document.source.clone(),
+            line: document.line,
+            object,
+            origin: origin(document, path),
+        })
     };
     flattened(document).0.into_iter().map(target).collect()
 }

@@ -38,13 +38,41 @@ pub struct Target {
     pub line: usize,
     /// The object, as far as it is known.
     pub object: Value,
+    /// Where its fields are written; none for what was made otherwise.
+    pub origin: Option<Origin>,
+}
+
+/// The document in which an object is written.
+#[derive(Clone, Debug)]
+pub struct Origin {
+    /// The document.
+    pub document: Arc<crate::manifest::Document>,
+    /// The path of the object in it: empty, or `items[2]` for an item of a list.
+    pub path: String,
+}
+
+impl Origin {
+    /// Where a field is written, or the nearest one above it that is.
+    fn position(&self, field: &str) -> crate::manifest::Position {
+        let positions = self.document.positions();
+        let path = if self.path.is_empty() { field.to_owned() } else { format!("{}.{field}", self.path) };
+        positions.nearest(&path).0.start()
+    }
 }
 
 impl Target {
     /// A named object that nothing else is known of.
     pub fn named(kind: Arc<Kind>, namespace: &str, name: &str) -> Self {
         let namespace = if kind.namespaced { namespace.to_owned() } else { String::new() };
-        Self { kind, namespace, name: name.to_owned(), source: String::new(), line: 0, object: Value::Null }
+        Self {
+            kind,
+            namespace,
+            name: name.to_owned(),
+            source: String::new(),
+            line: 0,
+            object: Value::Null,
+            origin: None,
+        }
     }
 
     /// The path of its collection.
@@ -55,6 +83,12 @@ impl Target {
     /// Its own path, or that of a subresource.
     pub fn path(&self, subresource: &str) -> String {
         object_path(&self.kind, &self.namespace, &self.name, subresource)
+    }
+
+    /// `FILE:LINE:COLUMN` of a field, or of the nearest one above it; none where it was not read from a source.
+    pub fn place(&self, field: &str) -> Option<String> {
+        let at = self.origin.as_ref()?.position(field);
+        Some(format!("{}:{}:{}", self.source, at.line, at.column))
     }
 
     /// A request about it with what messages name it.

@@ -136,8 +136,7 @@ impl Selection {
         }
         let mut args = args.into_iter();
         let Some(types) = args.next() else { return Ok(Arguments::None) };
-        let types = types.split(',').filter(|word| !word.is_empty()).map(str::to_owned).collect();
-        Ok(Arguments::Types(types, args.collect()))
+        Ok(Arguments::Types(words(&types), args.collect()))
     }
 
     async fn expand_categories(&self, mapper: &Mapper, arguments: Arguments) -> Result<Arguments, Error> {
@@ -272,10 +271,21 @@ fn counted(error: Error, lookups: usize) -> Error {
     }
 }
 
+/// The words between commas, each once; an empty one is a word, too.
+fn words(types: &str) -> Vec<String> {
+    let mut words: Vec<String> = Vec::new();
+    for word in types.split(',') {
+        if !words.iter().any(|known| known == word) {
+            words.push(word.to_owned());
+        }
+    }
+    words
+}
+
 /// `a,b x y` is `a/x a/y b/x b/y`.
 fn normalized(args: &[String]) -> Vec<String> {
     let Some((types, names)) = args.split_first() else { return Vec::new() };
-    let types: Vec<&str> = types.split(',').filter(|word| !word.is_empty()).collect();
+    let types = words(types);
     if names.is_empty() || types.len() < 2 {
         return args.to_vec();
     }

@@ -3,6 +3,7 @@
 mod support;
 
 mod apiserver;
+mod apply;
 mod cli;
 mod clusters;
 mod crash;

@@ -34,7 +34,9 @@ impl Applier<'_> {
         let modified = merge::with_last_applied(&target.object);
         let live = match targets::get(client, &target, "", "application/json", &[]).await {
             Ok(live) => live,
-            Err(error) if error.is_not_found() => return self.create(target, modified).await,
+            Err(error) if error.is_not_found() || self.is_offline(&error) => {
+                return self.create(target, modified).await;
+            }
             Err(error) => {
                 let doing = format!("retrieving current configuration of:\n{}\nfrom server for:", target.describe());
                 return Err(error.when(&doing, &target.source));
@@ -61,6 +63,11 @@ impl Applier<'_> {
         self.warn_if_deleting(&target.object, &mut notes);
         let operation = if patched.patch == "{}" { "unchanged" } else { "configured" };
         Ok(Applied { object: target.object, operation, notes, explanation: patched.explanation })
+    }
+
+    /// Whether a dry run in the client goes on as if nothing were there, because nobody answers.
+    fn is_offline(&self, error: &Error) -> bool {
+        self.writer.dry_run == DryRun::Client && self.writer.cx.is_offline() && error.is_request()
     }
 
     async fn create(&self, mut target: Target, modified: Value) -> Result<Applied> {

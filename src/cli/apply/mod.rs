@@ -20,6 +20,7 @@ use super::context::Context;
 use super::create::Writer;
 use super::delete::DeletionArgs;
 use super::error::{Error, Result};
+use super::place;
 use super::progress::Progress;
 use super::targets::{self, Found, PARALLEL};
 use super::verb::{Group, Run, Verb};
@@ -217,6 +218,7 @@ impl Run for ApplyArgs {
         };
         let Plan::Documents { documents, .. } = cx.plan(&selection).await? else { return Ok(()) };
         let mut found = targets::of_documents(cx, &selection, documents, validation != "Ignore").await;
+        place::check_all(cx, &mut found, validation);
         if found.targets.is_empty() && found.errors.is_empty() {
             return Err(Error::new("no objects passed to apply"));
         }
@@ -304,9 +306,9 @@ impl Applier<'_> {
         if target.name.is_empty() && !generate.is_empty() {
             return Err(Error::new(format!("from {generate}: cannot use generate name with apply")));
         }
-        let applied =
-            if self.args.server_side { self.on_server(target).await? } else { self.on_client(target).await? };
-        Ok(applied)
+        let written = target.clone();
+        let applied = if self.args.server_side { self.on_server(target).await } else { self.on_client(target).await };
+        applied.map_err(|error| place::placed(error, &written))
     }
 
     /// What is said when the object is on its way out.

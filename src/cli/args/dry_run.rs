@@ -48,6 +48,14 @@ impl DryRunArgs {
     /// # Errors
     /// A value that is none.
     pub fn mode(&self, cx: &Context) -> Result<DryRun> {
+        let mode = self.parse(cx)?;
+        if mode == DryRun::Client {
+            cx.set_offline();
+        }
+        Ok(mode)
+    }
+
+    fn parse(&self, cx: &Context) -> Result<DryRun> {
         let value = self.dry_run.as_str();
         let (mode, name) = match value {
             "none" => return Ok(DryRun::None),

@@ -16,6 +16,7 @@ use super::args::{DryRun, DryRunArgs, FileArgs, OutputArgs, ValidateArgs};
 use super::completion::Words;
 use super::context::Context;
 use super::error::{Error, Result};
+use super::place;
 use super::targets;
 use super::verb::{Group, Run, Verb};
 use crate::client::{Request, collection_path};
@@ -130,8 +131,10 @@ impl Writer<'_> {
     pub async fn replace(&self, target: &Target, subresource: &str) -> Result<Value> {
         let mut object = target.object.clone();
         if meta::resource_version(&object).is_empty() {
-            let live = self.cx.json(target.about(Request::get(target.path(subresource)))).await?;
-            meta::set(&mut object, &["metadata", "resourceVersion"], meta::resource_version(&live));
+            // Where there is none, the server has the say of what else is wrong.
+            if let Ok(live) = self.cx.json(target.about(Request::get(target.path(subresource)))).await {
+                meta::set(&mut object, &["metadata", "resourceVersion"], meta::resource_version(&live));
+            }
         }
         let request = target.about(Request::put(target.path(subresource), &object));
         self.cx.json(self.parameters(request)).await
@@ -239,10 +242,11 @@ impl Run for CreateArgs {
 impl CreateArgs {
     async fn create(&self, writer: &Writer<'_>, target: Result<Target>) -> Result<Value> {
         let mut target = target?;
+        place::check_fields(writer.cx, &target, writer.validation)?;
         save_config(&mut target.object, self.write.save_config);
         if writer.dry_run == DryRun::Client {
             return Ok(target.object);
         }
-        writer.create(&target).await.map_err(|error| error.when("creating", &target.source))
+        writer.create(&target).await.map_err(|error| place::placed(error.when("creating", &target.source), &target))
     }
 }

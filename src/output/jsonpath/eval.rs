@@ -290,7 +290,9 @@ impl<'a> Walk<'a> {
                 let item = Found::Json(item);
                 let lefts = self.list(&[item], left);
                 let Comparison::Operator(operator) = comparison else {
-                    if lefts.is_ok_and(|lefts| !lefts.is_empty()) {
+                    // What fails on a value that is there counts as there; only a missing field does not.
+                    let missing = |error: JsonPathError| error.to_string().ends_with(" is not found");
+                    if lefts.map_or_else(|error| !missing(error), |lefts| !lefts.is_empty()) {
                         results.push(item);
                     }
                     continue;
