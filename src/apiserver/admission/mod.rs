@@ -138,6 +138,7 @@ mod limit_ranger;
 mod node_restriction;
 mod pod_security;
 mod pods;
+pub mod policy;
 mod quota;
 mod references;
 mod resources;
@@ -166,6 +167,8 @@ pub fn default_chain() -> Chain {
         simple("CertificateSigning", nothing, certificates::signing),
         simple("CertificateSubjectRestriction", nothing, certificates::subject),
         simple("DefaultIngressClass", storage::default_ingress_class, nothing),
+        Box::new(policy::MutatingPolicies::default()),
+        Box::new(policy::ValidatingPolicies::default()),
         Box::new(quota::ResourceQuota),
         Box::new(super::auth::escalation::EscalationCheck),
     ])
