@@ -123,9 +123,9 @@ fn check_manager(manager: &str, errors: &mut ErrorList) {
     if manager.len() > 128 {
         errors.push(Error::too_long(&path, 128));
     }
-    if let Some((at, c)) = manager.char_indices().find(|(_, c)| c.is_control()) {
-        let _ = c;
-        errors.push(Error::invalid(&path, manager, format!("should only contain printable characters: {at}")));
+    for (at, c) in manager.char_indices().filter(|(_, c)| c.is_control()) {
+        let why = format!("invalid character U+{:04X} (at position {at})", u32::from(c));
+        errors.push(Error::invalid(&path, manager, why));
     }
 }
 

@@ -7,6 +7,7 @@ use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
 use super::certs::Authority;
+use super::connections::SimulatedNodes;
 use super::data_folder::Lock;
 use super::local::LocalTransport;
 use super::parts::{self, ControllerSet};
@@ -51,6 +52,7 @@ impl Embedded {
             service_account_key_file: folder.map(|folder| folder.pki().join("sa.key")),
             ..Config::default()
         })?;
+        service.core().set_node_connections(Arc::new(SimulatedNodes));
         let transport: SharedTransport = Arc::new(LocalTransport::new(service.clone()));
         let settings = Settings { root_certificate: pair.certificate };
         let manager = parts::manager(transport.clone(), ControllerSet::All, nodes, &settings);

@@ -3,6 +3,7 @@
 pub mod access;
 pub mod background;
 pub mod certs;
+mod connections;
 pub mod data_folder;
 pub mod embedded;
 pub mod error;

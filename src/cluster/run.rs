@@ -8,6 +8,7 @@ use tokio::sync::{oneshot, watch};
 
 use super::access::Access;
 use super::certs::{Authority, Pair};
+use super::connections::SimulatedNodes;
 use super::data_folder::{Holder, Lock};
 use super::listen::Listener;
 use super::local::LocalTransport;
@@ -134,6 +135,9 @@ async fn serve(options: &RunOptions, lock: Option<Lock>, stop: watch::Receiver<b
     let listener = Listener::bind(SocketAddr::new(options.bind, options.port), &identity.server, &authorities).await?;
     let config = config(options, &identity.authority.pair, &authorities, listener.address())?;
     let service = open(config)?;
+    if options.nodes > 0 && options.controllers == ControllerSet::All {
+        service.core().set_node_connections(Arc::new(SimulatedNodes));
+    }
     let transport: SharedTransport = Arc::new(LocalTransport::new(service.clone()));
     let settings = Settings { root_certificate: identity.authority.pair.certificate.clone() };
     let manager = parts::manager(transport.clone(), options.controllers, options.nodes, &settings);

@@ -14,6 +14,11 @@ impl Path {
         Self(name.to_owned())
     }
 
+    /// What Go makes of a path to a field without a name: it stands for the object, and is not the absent path.
+    pub fn unnamed() -> Self {
+        Self("[]".to_owned())
+    }
+
     /// The field `name` below this one.
     #[must_use]
     pub fn child(&self, name: &str) -> Self {

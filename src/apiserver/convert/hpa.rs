@@ -37,9 +37,12 @@ pub fn to_v2(object: &mut Value) {
         let target = json!({"type": "Utilization", "averageUtilization": percent});
         metrics.push(json!({"type": "Resource", "resource": {"name": "cpu", "target": target}}));
     }
-    if !metrics.is_empty() {
-        meta::set(object, &["spec", "metrics"], metrics);
+    if metrics.is_empty() {
+        // The default of the second version holds for the first one, too.
+        let target = json!({"type": "Utilization", "averageUtilization": 80});
+        metrics.push(json!({"type": "Resource", "resource": {"name": "cpu", "target": target}}));
     }
+    meta::set(object, &["spec", "metrics"], metrics);
     if let Some(behavior) = take_annotation(object, BEHAVIOR) {
         meta::set(object, &["spec", "behavior"], behavior);
     }

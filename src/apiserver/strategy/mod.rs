@@ -92,6 +92,9 @@ pub trait Strategy: Send + Sync {
         old: &Value,
     ) -> Outcome;
 
+    /// Writes down who asks for a new object, for kinds that keep that.
+    fn requested_by(&self, _object: &mut Value, _user: &super::auth::UserInfo) {}
+
     /// Settles what only the server can: addresses, ports. Comes after mutating admission, before
     /// [`Strategy::before_create`] and [`Strategy::before_update`] (`old` is there for updates).
     ///
@@ -198,11 +201,14 @@ impl Strategy for BuiltIn {
 
     fn before_create(&self, scope: &Scope<'_>, object: &mut Value) -> Outcome {
         let outcome = self.rules.before_create(object, &scope.context());
+        // What is stored is read back with the defaults of its version, also of what preparation made.
+        rules::default_object(object);
         self.answer(outcome, object)
     }
 
     fn before_update(&self, scope: &Scope<'_>, object: &mut Value, old: &Value) -> Outcome {
         let outcome = self.rules.before_update(object, old, &scope.context());
+        rules::default_object(object);
         self.answer(outcome, object)
     }
 
@@ -215,9 +221,13 @@ impl Strategy for BuiltIn {
     ) -> Outcome {
         let outcome = match subresource {
             "status" => self.rules.before_status_update(object, old, &scope.context()),
-            _ => self.rules.before_update(object, old, &scope.context()),
+            other => self.rules.before_subresource_update(other, object, old, &scope.context()),
         };
         self.answer(outcome, object)
+    }
+
+    fn requested_by(&self, object: &mut Value, user: &super::auth::UserInfo) {
+        (self.rules.requester)(object, &user.to_value());
     }
 
     fn allow_create_on_update(&self) -> bool {

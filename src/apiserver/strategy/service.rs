@@ -55,8 +55,11 @@ fn needs_ports(service: &Value) -> bool {
 }
 
 fn invalid(service: &Value, error: Error) -> Status {
-    let kind = GroupKind { group: String::new(), kind: "Service".into() };
-    Status::invalid(&kind, meta::name(service), &vec![error])
+    Status::invalid(&service_kind(), meta::name(service), &vec![error])
+}
+
+fn service_kind() -> GroupKind {
+    GroupKind { group: String::new(), kind: "Service".into() }
 }
 
 impl Strategy for ServiceStrategy {
@@ -87,6 +90,10 @@ impl Strategy for ServiceStrategy {
             carry_over(object, old);
         }
         settle_families(object);
+        let errors = crate::kinds::rules::service::addresses(object);
+        if !errors.is_empty() {
+            return Err(Status::invalid(&service_kind(), meta::name(object), &errors));
+        }
         let held = old.map(Held::of).unwrap_or_default();
         let taken = take_address(scope, object, &held)?;
         take_ports(scope, object, &held).inspect_err(|_| {

@@ -11,6 +11,7 @@ use crate::apiserver::service::Body;
 use crate::apiserver::verbs::get;
 use crate::object::{Status, Value, meta};
 
+use super::log::PodLogOptions;
 use super::pod;
 
 /// The way to the kubelets.
@@ -25,8 +26,11 @@ pub trait NodeConnections: Send + Sync {
 ///
 /// 400 and 404 in the reference server's words, 501 where no node answers.
 pub async fn answer(request: &Request) -> Answer {
-    let object = get::read(request)?;
     let subresource = request.info.subresource.as_str();
+    if subresource == "log" {
+        PodLogOptions::of(&request.query, &request.info.name)?;
+    }
+    let object = get::read(request)?;
     if request.resource.plural() != "pods" {
         return Err(Status::failure(503, "ServiceUnavailable", "no endpoints available"));
     }

@@ -7,6 +7,7 @@ use super::request::RequestInfo;
 use super::{respond, verbs};
 
 pub mod connect;
+pub mod log;
 pub mod pod;
 mod scale;
 mod token;

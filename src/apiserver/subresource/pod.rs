@@ -128,8 +128,38 @@ pub async fn evict(request: &Request) -> Answer {
     if !may_go_freely(&pod) {
         spend_budget(request, &pod, delete_options.dry_run).await?;
     }
+    if !delete_options.dry_run {
+        mark_evicted(request).await?;
+    }
     delete::delete_named(request, &request.info.name, &delete_options).await?;
     created(request)
+}
+
+/// The pod's status says why it goes, for whoever looks at it until it has gone.
+async fn mark_evicted(request: &Request) -> Result<(), Status> {
+    for _ in 0..ATTEMPTS {
+        let Some(entry) = request.core.store.get(&request.key()) else { return Err(request.not_found()) };
+        let mut pod = entry.object("v1", "Pod");
+        let condition = json!({
+            "type": "DisruptionTarget",
+            "status": "True",
+            "lastProbeTime": null,
+            "lastTransitionTime": timestamp(request.core.now()),
+            "reason": "EvictionByEvictionAPI",
+            "message": "Eviction API: evicting",
+        });
+        let mut conditions: Vec<Value> = meta::list_at(&pod, &["status", "conditions"])
+            .iter()
+            .filter(|condition| meta::str_at(condition, &["type"]) != "DisruptionTarget")
+            .cloned()
+            .collect();
+        conditions.push(condition);
+        meta::set(&mut pod, &["status", "conditions"], conditions);
+        if store(request, &entry, &pod).await? {
+            return Ok(());
+        }
+    }
+    Err(Status::conflict("", "pods", &request.info.name, "the pod was changed by another request"))
 }
 
 /// Pods that ended, that wait, or that are on their way out already do not count.

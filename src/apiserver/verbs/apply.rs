@@ -53,7 +53,7 @@ fn settle(request: &Request, options: &WriteOptions, applied: Value) -> Result<V
 /// The configuration speaks of the object in the path.
 fn check_config(request: &Request, config: &mut Value) -> Result<(), Status> {
     if !config.is_object() {
-        return Err(Status::bad_request("error decoding YAML: error converting YAML to JSON: expected an object"));
+        return Err(Status::bad_request("invalid object type: /, Kind="));
     }
     let name = meta::name(config).to_owned();
     if !name.is_empty() && name != request.info.name {

@@ -91,6 +91,7 @@ async fn create_once(
 ) -> Result<Value, Status> {
     let (core, resource) = (&request.core, &request.resource);
     fill_metadata(request, &mut object);
+    resource.strategy.requested_by(&mut object, &request.user);
     if !owned {
         managed::update(request, &mut object, None, &managed::Writer::of(request, options));
     }

@@ -5,6 +5,7 @@ use serde_json::json;
 use crate::apiserver::context::{Answer, Request};
 use crate::apiserver::options::{FieldValidation, WriteOptions};
 use crate::apiserver::{decode, respond};
+use crate::kinds::decode::Node;
 use crate::object::field::{Error, Path};
 use crate::object::{GroupKind, GroupVersionKind, Status, Value, meta};
 use crate::patch::apply::PatchType;
@@ -91,20 +92,58 @@ pub async fn patch(request: &Request) -> Answer {
 fn read_back(request: &Request, options: &WriteOptions, patched: Value, patch: &Patch) -> Result<Value, Status> {
     let gvk = request.resource.kind.gvk();
     let shown = patch.shown(&patched);
+    let mut patched = patched;
     if !request.resource.custom && meta::gvk(&patched) != gvk {
-        decode::check_kind(&patched, &gvk, shown.as_bytes())?;
+        if patch.is_strategic() {
+            // The outcome goes into the type of the object, whatever it says of itself.
+            meta::set(&mut patched, &["apiVersion"], gvk.api_version());
+            meta::set(&mut patched, &["kind"], &*gvk.kind);
+        } else {
+            other_kind(&patched, &gvk, &shown)?;
+        }
     }
-    let decoded = request
-        .resource
-        .strategy
-        .decode_value(&request.resource, patched)
-        .map_err(|status| refused_patch(&shown, bare(&status.message)))?;
-    let strict = decoded.strict;
+    let decoded = request.resource.strategy.decode_value(&request.resource, patched).map_err(|status| {
+        let why = bare(&status.message);
+        let unstructured = patch.is_strategic().then(|| as_unstructured(why)).flatten();
+        refused_patch(&shown, unstructured.as_deref().unwrap_or(why))
+    })?;
+    let mut strict = patch.strict.clone();
+    strict.extend(decoded.strict);
     if !strict.is_empty() && options.field_validation == FieldValidation::Strict {
         return Err(refused_patch(&shown, &format!("strict decoding error: {}", strict.join(", "))));
     }
     options.report(request, strict)?;
     Ok(decoded.object)
+}
+
+/// Fails for an outcome of another kind: it is read as what it says it is first.
+fn other_kind(patched: &Value, gvk: &GroupVersionKind, shown: &str) -> Result<(), Status> {
+    let Err(status) = decode::check_kind(patched, gvk, shown.as_bytes()) else { return Ok(()) };
+    let unreadable = decode::value_of_kind(&meta::gvk(patched), patched.clone()).err();
+    Err(refused_patch(shown, bare(&unreadable.unwrap_or(status).message)))
+}
+
+/// What Go's conversion of unstructured content says where its JSON decoder would say `why`: strategic patches go
+/// through the former.
+fn as_unstructured(why: &str) -> Option<String> {
+    let (found, rest) = why.strip_prefix("json: cannot unmarshal ")?.split_once(" into ")?;
+    let (_, type_) = rest.rsplit_once(" of type ")?;
+    let found = match found.split(' ').next()? {
+        "object" => "map",
+        "array" => "slice",
+        "number" if found.contains('.') => "float64",
+        "number" => "int64",
+        other => other,
+    };
+    Some(if type_.starts_with("[]") {
+        format!("cannot restore slice from {found}")
+    } else if type_.starts_with("map[") {
+        format!("cannot restore map from {found}")
+    } else if matches!(found, "map" | "slice") || !type_.contains('.') {
+        format!("unrecognized type: {}", if type_.contains('.') { "string" } else { type_ })
+    } else {
+        format!("cannot restore struct from: {found}")
+    })
 }
 
 /// A decoder's message without what the decoder of bodies puts before it.
@@ -137,6 +176,8 @@ fn check_identity(request: &Request, object: &mut Value) -> Result<(), Status> {
 /// A patch that was read.
 pub struct Patch {
     kind: Content,
+    /// What strict decoding objects to in the patch itself.
+    strict: Vec<String>,
 }
 
 enum Content {
@@ -153,10 +194,14 @@ impl Patch {
     /// 400 and 413.
     pub fn parse(request: &Request, kind: PatchType) -> Result<Self, Status> {
         let text = String::from_utf8_lossy(&request.body);
+        let strict = Node::parse(&request.body).map(|node| repetitions(&node, kind)).unwrap_or_default();
         let kind = match kind {
             PatchType::Json => {
-                let patch =
-                    JsonPatch::decode(&text).map_err(|e| Status::bad_request(format!("error decoding patch: {e}")))?;
+                let patch = JsonPatch::decode(&text).map_err(|e| {
+                    // The server reads the list into a type of its own before the library sees it.
+                    let why = e.to_string().replace("type jsonpatch.Patch", "type []handlers.jsonPatchOp");
+                    Status::bad_request(format!("error decoding patch: {why}"))
+                })?;
                 if patch.len() > MAX_OPERATIONS {
                     return Err(too_many_operations(patch.len()));
                 }
@@ -169,7 +214,11 @@ impl Patch {
                 Content::Strategic(document(&text).map_err(Status::bad_request)?)
             }
         };
-        Ok(Self { kind })
+        Ok(Self { kind, strict })
+    }
+
+    fn is_strategic(&self) -> bool {
+        matches!(self.kind, Content::Strategic(_))
     }
 
     /// What messages show of the patch and its outcome: the outcome, or, of a strategic patch, the patch.
@@ -211,6 +260,49 @@ impl Patch {
                 strategic::apply(patched, patch.clone(), schema).map_err(|e| Status::failure(500, "", e.to_string()))
             }
         }
+    }
+}
+
+/// What strict decoding objects to in the text of a patch: repeated keys, and unknown ones in operations.
+fn repetitions(node: &Node, kind: PatchType) -> Vec<String> {
+    let mut found = Vec::new();
+    let Node::Array(operations) = node else {
+        repeated(node, "", &mut found);
+        return found;
+    };
+    if kind != PatchType::Json {
+        return found;
+    }
+    for (i, operation) in operations.iter().enumerate() {
+        let Node::Object(fields) = operation else { continue };
+        for (at, (key, _)) in fields.iter().enumerate() {
+            if fields.iter().take(at).any(|(earlier, _)| earlier == key) {
+                found.push(format!("json patch duplicate field \"[{i}].{key}\""));
+            } else if !["op", "from", "path", "value"].contains(&key.as_str()) {
+                found.push(format!("json patch unknown field \"[{i}].{key}\""));
+            }
+        }
+    }
+    found
+}
+
+fn repeated(node: &Node, path: &str, found: &mut Vec<String>) {
+    match node {
+        Node::Object(fields) => {
+            for (at, (key, value)) in fields.iter().enumerate() {
+                let path = if path.is_empty() { key.clone() } else { format!("{path}.{key}") };
+                if fields.iter().take(at).any(|(earlier, _)| earlier == key) {
+                    found.push(format!("duplicate field \"{path}\""));
+                }
+                repeated(value, &path, found);
+            }
+        }
+        Node::Array(items) => {
+            for (i, item) in items.iter().enumerate() {
+                repeated(item, &format!("{path}[{i}]"), found);
+            }
+        }
+        _ => {}
     }
 }
 

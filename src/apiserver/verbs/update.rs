@@ -307,6 +307,8 @@ fn keep_metadata(request: &Request, new: &mut Value, old: &Value) {
         ["creationTimestamp", "deletionTimestamp", "deletionGracePeriodSeconds", "generation"]
             .into_iter()
             .map(|field| (field, meta::get(old, &["metadata", field]).cloned()))
+            // That nobody marks an object as deleted by an update is for validation to say.
+            .filter(|(field, value)| *field != "deletionTimestamp" || value.is_some() || request.resource.custom)
             .collect();
     let old_uid = meta::uid(old).to_owned();
     let metadata: &mut Map<String, Value> = meta::map_mut(new, &["metadata"]);

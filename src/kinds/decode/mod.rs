@@ -93,6 +93,15 @@ pub fn strict_text(problems: &[Problem]) -> String {
     format!("strict decoding error: {}", messages.join(", "))
 }
 
+/// Reads a time as the API writes it (RFC 3339), with the errors of Go's `time.Parse`.
+///
+/// # Errors
+///
+/// Go's text.
+pub fn parse_time(text: &str) -> Result<chrono::DateTime<chrono::Utc>, String> {
+    time::parse(time::RFC3339, text)
+}
+
 /// Brings a built-in object whose fields were changed back into the form that Go prints.
 pub fn settle(object: &mut Value) {
     let gvk = crate::object::meta::gvk(object);
@@ -125,6 +134,8 @@ impl Decoder {
         } else {
             format!("Go struct field {}.{}", self.struct_name, self.fields.join("."))
         };
+        // Go prints the type of bytes as what it stands for.
+        let type_ = type_.replace("[]byte", "[]uint8");
         self.problem(format!("json: cannot unmarshal {found} into {place} of type {type_}"))
     }
 

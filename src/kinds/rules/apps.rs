@@ -24,6 +24,13 @@ const WORKLOAD: Rules = Rules {
 pub const RULES: &[Rules] = &[
     Rules {
         kind: "Deployment",
+        prepare_update: |new, old, _| {
+            // Annotations are copied to replica sets, and so are a part of what is desired.
+            let annotations = |object: &Value| meta::map_at(object, &["metadata", "annotations"]).cloned();
+            if annotations(new).unwrap_or_default() != annotations(old).unwrap_or_default() {
+                meta::set(new, &["metadata", "generation"], meta::generation(old) + 1);
+            }
+        },
         validate_create: |object| deployment(object, None),
         validate_update: |new, old| {
             let mut errors = deployment(new, Some(old));
@@ -82,8 +89,9 @@ pub const RULES: &[Rules] = &[
         },
         validate_create: |object| daemon_set(object, None),
         validate_update: |new, old| {
-            let mut errors = daemon_set(new, Some(old));
+            let mut errors = ErrorList::new();
             selector_kept(&mut errors, new, old);
+            errors.extend(daemon_set(new, Some(old)));
             errors
         },
         ..WORKLOAD
@@ -371,7 +379,11 @@ fn daemon_strategy(errors: &mut ErrorList, path: &Path, strategy: &Value) {
                 _ => {}
             }
         }
-        (other, _) => check::one_of(errors, path, other, &["RollingUpdate", "OnDelete"]),
+        _ => {
+            let text = internal::show("apps.v1.DaemonSetUpdateStrategy", strategy);
+            let supported = "supported values: \"RollingUpdate\", \"OnDelete\"";
+            errors.push(check::shown(ErrorKind::NotSupported, path, text, supported));
+        }
     }
 }
 
@@ -391,6 +403,11 @@ fn stateful_set(object: &Value, old: Option<&Value>) -> ErrorList {
     retention(e, &path.child("persistentVolumeClaimRetentionPolicy"), spec);
     check::non_negative_fields(e, &path, spec, &["replicas", "minReadySeconds"]);
     check::non_negative_fields(e, &path.child("ordinals"), spec.at("ordinals"), &["start"]);
+    let service = spec.text("serviceName");
+    let kept = old.is_some_and(|old| old.at("spec").text("serviceName") == service);
+    if !service.is_empty() && !kept {
+        check::dns_label(e, &path.child("serviceName"), service);
+    }
     selector(e, &path, spec, "empty selector is invalid for statefulset");
     if !template_matches(e, &path, spec) {
         let text = spec.at("selector").clone();
@@ -441,7 +458,10 @@ fn stateful_strategy(errors: &mut ErrorList, path: &Path, strategy: &Value) {
     match (strategy.text("type"), rolling) {
         ("", _) => errors.push(Error::required(path, "")),
         ("OnDelete", Some(rolling)) => {
-            let text = internal::show("apps.v1.RollingUpdateStatefulSetStrategy", rolling);
+            // The internal version has a number where the versioned one may leave it out.
+            let mut rolling = rolling.clone();
+            meta::map_mut(&mut rolling, &[]).entry("partition").or_insert(json!(0));
+            let text = internal::show("apps.v1.RollingUpdateStatefulSetStrategy", &rolling);
             let message = "only allowed for updateStrategy 'RollingUpdate'";
             errors.push(check::shown(ErrorKind::Invalid, &path.child("rollingUpdate"), text, message));
         }

@@ -64,8 +64,8 @@ fn generate_selector(job: &mut Value) {
             meta::set(job, &["spec", "template", "metadata", "labels", key], value.as_str());
         }
     }
-    // A selector that a user wrote stays as it is, for validation to refuse.
-    if check::selector_is_empty(job.at("spec").at("selector")) {
+    // What a user wrote besides stays, for validation to refuse.
+    if !job.at("spec").at("selector").at("matchLabels").has(UID_LABEL) {
         meta::set(job, &["spec", "selector", "matchLabels", UID_LABEL], uid);
     }
 }
@@ -321,6 +321,7 @@ fn success_policy(errors: &mut ErrorList, path: &Path, spec: &Value, policy: &Va
     if spec.text("completionMode") != "Indexed" {
         let text = internal::show("batch.v1.SuccessPolicy", policy);
         errors.push(check::shown(ErrorKind::Invalid, path, text, "requires indexed completion mode"));
+        return;
     }
     let rules = policy.list("rules");
     let path = path.child("rules");
@@ -471,7 +472,7 @@ fn schedule_format(errors: &mut ErrorList, path: &Path, schedule: &str, spec: &V
         errors.push(Error::invalid(path, schedule, message));
     }
     let zoned = schedule.contains("TZ");
-    if zoned && spec.has("timeZone") {
+    if zoned && lax && spec.has("timeZone") {
         let message = "cannot use both timeZone field and TZ or CRON_TZ in schedule";
         errors.push(Error::invalid(path, schedule, message));
     } else if zoned && !lax {
@@ -492,7 +493,8 @@ fn time_zone(errors: &mut ErrorList, path: &Path, zone: &str, old: Option<&Value
         let message = "timeZone must be an explicit time zone as defined in https://www.iana.org/time-zones";
         errors.push(Error::invalid(path, zone, message));
     }
-    if !cron::is_time_zone(zone) && !zone.eq_ignore_ascii_case("local") {
+    // Go's library knows the zone `Local`, in just this spelling.
+    if !cron::is_time_zone(zone) && zone != "Local" {
         errors.push(Error::invalid(path, zone, format!("unknown time zone {zone}")));
     }
 }

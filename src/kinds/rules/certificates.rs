@@ -8,7 +8,7 @@ use x509_parser::certification_request::X509CertificationRequest;
 use x509_parser::prelude::FromDer;
 
 use super::value::Fields;
-use super::{Context, GENERIC, MetaCheck, NameRule, Rules, check};
+use super::{Context, GENERIC, MetaCheck, NameRule, Rules, Subresource, check};
 use crate::object::field::{Error, ErrorList, Path, quote};
 use crate::object::{Value, meta, names};
 
@@ -55,6 +55,19 @@ pub const RULES: &[Rules] = &[Rules {
     prepare_create: |request, _| drop(meta::remove(request, &["status"])),
     prepare_update: keep_spec_and_status,
     prepare_status_update: keep_spec,
+    subresources: &[Subresource {
+        name: "approval",
+        prepare: keep_spec,
+        validate: |new, old| update(new, old, Endpoint::Approval),
+    }],
+    requester: |request, user| {
+        for field in ["username", "uid", "groups", "extra"] {
+            match user.get(field) {
+                Some(value) => meta::set(request, &["spec", field], value.clone()),
+                None => drop(meta::remove(request, &["spec", field])),
+            }
+        }
+    },
     validate_create: |request| signing_request(request, None),
     validate_update: |new, old| update(new, old, Endpoint::Main),
     validate_status_update: |new, old| update(new, old, Endpoint::Status),
@@ -72,8 +85,27 @@ pub enum Endpoint {
     Approval,
 }
 
-fn keep_spec(new: &mut Value, old: &Value, _: &Context) {
+fn keep_spec(new: &mut Value, old: &Value, context: &Context) {
     super::generic::copy(new, old, "spec");
+    date_conditions(new, old, context);
+}
+
+/// Conditions without times get them: a transition is as old as the condition's state.
+fn date_conditions(new: &mut Value, old: &Value, context: &Context) {
+    let now = context.now.format("%Y-%m-%dT%H:%M:%SZ").to_string();
+    let before = old.at("status").list("conditions");
+    let conditions = new.get_mut("status").and_then(|status| status.get_mut("conditions"));
+    for condition in conditions.and_then(Value::as_array_mut).into_iter().flatten() {
+        let same = before
+            .iter()
+            .find(|old| old.text("type") == condition.text("type") && old.text("status") == condition.text("status"));
+        let since = same.map(|old| old.text("lastTransitionTime")).filter(|time| !time.is_empty()).unwrap_or(&now);
+        for (field, time) in [("lastUpdateTime", now.as_str()), ("lastTransitionTime", since)] {
+            if !condition.has(field) {
+                meta::set(condition, &[field], time);
+            }
+        }
+    }
 }
 
 fn keep_spec_and_status(new: &mut Value, old: &Value, context: &Context) {

@@ -33,8 +33,11 @@ pub const RULES: &[Rules] = &[
             check::immutable(&mut errors, &Path::new("addressType"), new.at("addressType"), old.at("addressType"));
             errors
         },
+        warnings: |slice, _| match slice.text("addressType") {
+            "FQDN" => vec!["spec.addressType: FQDN endpoints are deprecated".to_owned()],
+            _ => Vec::new(),
+        },
         generation: true,
-        allow_create_on_update: true,
         ..GENERIC
     },
     Rules {
@@ -368,7 +371,7 @@ fn api_service_status(object: &Value) -> ErrorList {
 /// An event of the newer group: who reports what about whom must be said (`ValidateEventCreate`).
 fn event(object: &Value) -> ErrorList {
     let mut errors = ErrorList::new();
-    let regarding = object.at("regarding").text("namespace");
+    let regarding = either(object, "involvedObject", "regarding").text("namespace");
     let namespace = meta::namespace(object);
     if regarding.is_empty() {
         if !matches!(namespace, "" | "default" | "kube-system") {
@@ -383,19 +386,27 @@ fn event(object: &Value) -> ErrorList {
         errors.push(Error::required(&Path::new("eventTime"), ""));
     }
     check::one_of(&mut errors, &Path::new("type"), object.text("type"), &["Normal", "Warning"]);
-    let controller = object.text("reportingController");
-    check::required(&mut errors, &Path::new("reportingController"), controller);
-    check::qualified_name(&mut errors, &Path::new("reportingController"), controller);
-    let limits = [("reportingInstance", 128), ("action", 128), ("reason", 128)];
-    for (field, limit) in limits {
-        check::required(&mut errors, &Path::new(field), object.text(field));
-        if object.text(field).len() > limit {
-            let message = format!("can have at most {limit} characters");
-            errors.push(Error::invalid(&Path::new(field), "", message));
+    reported(&mut errors, object, "reportingController");
+    errors
+}
+
+/// Who reports what, for events that have an `eventTime`; `field` is what the reporter's name is called.
+pub fn reported(errors: &mut ErrorList, event: &Value, field: &str) {
+    let controller = either(event, "reportingComponent", "reportingController").as_str().unwrap_or_default();
+    check::required(errors, &Path::new(field), controller);
+    check::qualified_name(errors, &Path::new(field), controller);
+    for field in ["reportingInstance", "action", "reason"] {
+        check::required(errors, &Path::new(field), event.text(field));
+        if event.text(field).len() > 128 {
+            errors.push(Error::invalid(&Path::new(field), "", "can have at most 128 characters"));
         }
     }
-    if object.text("note").len() > 1024 {
+    if either(event, "message", "note").as_str().unwrap_or_default().len() > 1024 {
         errors.push(Error::invalid(&Path::new("message"), "", "can have at most 1024 characters"));
     }
-    errors
+}
+
+/// A field of an event, which is stored under the names of the core group.
+fn either<'a>(event: &'a Value, core: &str, own: &str) -> &'a Value {
+    if event.get(core).is_some() { event.at(core) } else { event.at(own) }
 }

@@ -31,6 +31,7 @@ pub const RULES: &[Rules] = &[
         kind: "Secret",
         update_meta: &[MetaCheck::Update, MetaCheck::Create],
         convert: merge_string_data,
+        warnings: |secret, _| key_pair_warning(secret).into_iter().collect(),
         prepare_update: |new, old, _| {
             // Clients that left the type out have always kept what it was.
             if new.text("type").is_empty() {
@@ -187,7 +188,7 @@ fn config_map(map: &Value) -> ErrorList {
     keys(&mut errors, &Path::new("binaryData"), map, "binaryData");
     size += map.entries("binaryData").into_iter().map(|(_, value)| bytes(value).len()).sum::<usize>();
     if size > DATA_LIMIT {
-        errors.push(Error::too_long(&Path::new(""), DATA_LIMIT));
+        errors.push(Error::too_long(&Path::unnamed(), DATA_LIMIT));
     }
     errors
 }
@@ -226,6 +227,30 @@ fn secret(secret: &Value) -> ErrorList {
         _ => {}
     }
     errors
+}
+
+/// What is wrong with the pair of a TLS secret, in the words of Go's `tls.X509KeyPair`.
+fn key_pair_warning(secret: &Value) -> Option<String> {
+    if secret.text("type") != "kubernetes.io/tls" {
+        return None;
+    }
+    let blocks = |name: &str| -> Vec<String> {
+        let text = bytes(secret.at("data").at(name));
+        x509_parser::pem::Pem::iter_from_buffer(&text).flatten().map(|block| block.label).collect()
+    };
+    let problem = |input: &str, labels: &[String], wanted: &str, fits: fn(&str) -> bool| match labels {
+        [] => Some(format!("tls: failed to find any PEM data in {input} input")),
+        labels if labels.iter().any(|label| fits(label)) => None,
+        labels => Some(format!(
+            "tls: failed to find {wanted} in {input} input after skipping PEM blocks of the following types: [{}]",
+            labels.join(" ")
+        )),
+    };
+    let certificates = blocks("tls.crt");
+    problem("certificate", &certificates, "\"CERTIFICATE\" PEM block", |label| label == "CERTIFICATE").or_else(|| {
+        let is_key = |label: &str| label == "PRIVATE KEY" || label.ends_with(" PRIVATE KEY");
+        problem("key", &blocks("tls.key"), "PEM block with type ending in \"PRIVATE KEY\"", is_key)
+    })
 }
 
 fn docker_config(errors: &mut ErrorList, path: &Path, data: &Value, key: &str) {
@@ -572,12 +597,17 @@ fn limit_ratio(errors: &mut ErrorList, path: &Path, ratio: &Quantity, min: Optio
     }
 }
 
-/// Events stand in the namespace of what they are about.
+/// Events stand in the namespace of what they are about; those with an `eventTime` say who reports what.
 fn event(event: &Value) -> ErrorList {
     let mut errors = ErrorList::new();
     let (namespace, about) = (meta::namespace(event), event.at("involvedObject").text("namespace"));
-    if namespace != about && !(about.is_empty() && namespace == "default") {
-        let path = Path::new("involvedObject").child("namespace");
+    let path = Path::new("involvedObject").child("namespace");
+    if event.has("eventTime") {
+        if about.is_empty() && !matches!(namespace, "default" | "kube-system") {
+            errors.push(Error::invalid(&path, about, "does not match event.namespace"));
+        }
+        super::cluster::reported(&mut errors, event, "reportingComponent");
+    } else if namespace != about && !(about.is_empty() && namespace == "default") {
         let message = if about.is_empty() { "not a valid event namespace" } else { "does not match event.namespace" };
         errors.push(Error::invalid(&path, about, message));
     }

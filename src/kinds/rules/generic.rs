@@ -69,6 +69,31 @@ impl Rules {
         Ok(warnings)
     }
 
+    /// `rest.BeforeUpdate` on another endpoint that writes a part of the object.
+    pub fn before_subresource_update(
+        &self,
+        subresource: &str,
+        object: &mut Value,
+        old: &Value,
+        context: &Context,
+    ) -> Outcome {
+        let Some(rule) = self.subresources.iter().find(|rule| rule.name == subresource) else {
+            return self.before_update(object, old, context);
+        };
+        (self.convert)(object);
+        keep_generation(object, old);
+        (rule.prepare)(object, old, context);
+        if self.generation && changed(object, old) {
+            meta::set(object, &["metadata", "generation"], meta::generation(old) + 1);
+        }
+        keep_system_fields(object, old);
+        settle(object);
+        let mut errors = common_update(object, old, is_namespaced(object));
+        errors.extend((rule.validate)(object, old));
+        permit(&mut errors, context)?;
+        Ok((self.warnings)(object, Some(old)))
+    }
+
     /// `rest.BeforeUpdate` on the `status` endpoint.
     pub fn before_status_update(&self, object: &mut Value, old: &Value, context: &Context) -> Outcome {
         (self.convert)(object);

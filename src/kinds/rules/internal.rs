@@ -111,7 +111,14 @@ fn of_struct(of: &'static GoStruct, value: &Value) -> Shown {
         } else {
             of_type(&type_, value.at(field.json))
         };
-        fields.push((field.go_name(), shown));
+        match (field.json, shown) {
+            // Go's JSON writes what is embedded without a name as if it were the struct's own.
+            ("metadata", Shown::Plain(Value::Object(inner))) => {
+                fields.extend(inner.into_iter().map(|(key, value)| (key, Shown::Plain(value))));
+            }
+            ("metadata", Shown::Plain(Value::Null)) => {}
+            (_, shown) => fields.push((field.go_name(), shown)),
+        }
     }
     Shown::Fields(fields)
 }

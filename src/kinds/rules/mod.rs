@@ -35,7 +35,7 @@ mod networking;
 pub mod object_meta;
 pub mod pod;
 pub mod quantity;
-mod service;
+pub mod service;
 mod storage;
 mod storage_class;
 pub mod value;
@@ -142,8 +142,23 @@ pub struct Rules {
     /// `CheckGracefulDelete`: seconds of grace for an object, given what the request asks; absent where deletion is
     /// immediate.
     pub graceful_deletion: Option<fn(&Value, Option<i64>) -> i64>,
+    /// Subresources with rules of their own, besides `status`.
+    pub subresources: &'static [Subresource],
+    /// Writes down who asks for the object, as `UserInfo`.
+    pub requester: fn(&mut Value, &Value),
     /// Default propagation of deletion.
     pub garbage_collection: GarbageCollection,
+}
+
+/// The rules of a subresource that writes a part of the object.
+#[derive(Clone, Copy, Debug)]
+pub struct Subresource {
+    /// Name in the path.
+    pub name: &'static str,
+    /// `PrepareForUpdate`.
+    pub prepare: fn(&mut Value, &Value, &Context),
+    /// `ValidateUpdate`.
+    pub validate: fn(&Value, &Value) -> ErrorList,
 }
 
 /// The rules of kinds without own rules: nothing is defaulted, only metadata is validated.
@@ -166,6 +181,8 @@ pub const GENERIC: Rules = Rules {
     allow_create_on_update: false,
     allow_unconditional_update: true,
     graceful_deletion: None,
+    subresources: &[],
+    requester: |_, _| (),
     garbage_collection: GarbageCollection::DeleteDependents,
 };
 

@@ -220,6 +220,13 @@ fn is_v6(ip: &str) -> bool {
     names::parse_ip_sloppy(ip).is_some_and(|ip| ip.is_ipv6())
 }
 
+/// What must be right of the addresses before any is allocated: `ValidateServiceClusterIPsRelatedFields`.
+pub fn addresses(service: &Value) -> ErrorList {
+    let mut errors = ErrorList::new();
+    cluster_ips(&mut errors, &Path::new("spec"), service.at("spec"));
+    errors
+}
+
 /// `ValidateServiceClusterIPsRelatedFields`.
 fn cluster_ips(errors: &mut ErrorList, path: &Path, spec: &Value) {
     if spec.text("type") == "ExternalName" {
@@ -498,6 +505,9 @@ fn warnings(service: &Value, _: Option<&Value>) -> Vec<String> {
     }
     if headless(spec) && !spec.list("externalIPs").is_empty() {
         out.push("spec.externalIPs is ignored when spec.clusterIP is \"None\"".to_owned());
+    }
+    if !spec.list("externalIPs").is_empty() {
+        out.push("spec.externalIPs is deprecated and may no longer be implemented in some clusters".to_owned());
     }
     out
 }

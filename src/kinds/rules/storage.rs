@@ -39,13 +39,22 @@ pub const RULES: &[Rules] = &[
     Rules {
         kind: "PersistentVolumeClaim",
         update_meta: &[MetaCheck::Create, MetaCheck::Update, MetaCheck::Create],
-        prepare_create: |claim, _| sync_data_source(claim),
-        prepare_update: |claim, _, _| sync_data_source(claim),
+        prepare_create: |claim, _| {
+            drop_foreign_source(claim);
+            sync_data_source(claim);
+        },
+        prepare_update: |claim, old, _| {
+            if !old.at("spec").has("dataSource") && !old.at("spec").has("dataSourceRef") {
+                drop_foreign_source(claim);
+            }
+            sync_data_source(claim);
+        },
         validate_create: |claim| claim_errors(claim, None),
         validate_update: claim_update,
         validate_status_update: claim_status,
         warnings: |claim, _| {
             let mut out = Vec::new();
+            beta_class(&mut out, claim);
             pod_warnings::storage(&mut out, &Path::new("spec"), claim.at("spec"));
             out
         },
@@ -196,6 +205,28 @@ fn volume_update(new: &Value, old: &Value) -> ErrorList {
 }
 
 /// Both fields for the source of a claim's data say the same, as far as one can be said in the other.
+/// `dataSource` without `dataSourceRef` only ever meant claims and snapshots; anything else is dropped without a word.
+fn drop_foreign_source(claim: &mut Value) {
+    let source = claim.at("spec").at("dataSource");
+    let known = matches!(
+        (source.text("apiGroup"), source.text("kind")),
+        ("", "PersistentVolumeClaim") | ("snapshot.storage.k8s.io", "VolumeSnapshot")
+    );
+    if !known {
+        meta::remove(claim, &["spec", "dataSource"]);
+    }
+}
+
+/// Warns of the annotation that stood for a storage class before there was a field.
+fn beta_class(out: &mut Vec<String>, object: &Value) {
+    const ANNOTATION: &str = "volume.beta.kubernetes.io/storage-class";
+    if object.at("metadata").at("annotations").has(ANNOTATION) {
+        out.push(format!(
+            "metadata.annotations[{ANNOTATION}]: deprecated since v1.8; use \"storageClassName\" attribute instead"
+        ));
+    }
+}
+
 fn sync_data_source(claim: &mut Value) {
     let spec = claim.at("spec");
     let (source, reference) = (spec.some("dataSource").cloned(), spec.some("dataSourceRef").cloned());

@@ -35,6 +35,12 @@ pub const RULES: &[Rules] = &[
     },
     Rules {
         kind: "CSINode",
+        // The internal version knows no empty list of drivers.
+        convert: |node| {
+            if node.at("spec").list("drivers").is_empty() {
+                meta::set(node, &["spec", "drivers"], Value::Null);
+            }
+        },
         update_meta: &[MetaCheck::Create],
         validate_create: node,
         validate_update: node_update,

@@ -5,13 +5,14 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde_json::json;
 
 use super::value::Fields;
-use super::{GENERIC, Rules, StatusSplit, check, quantity};
+use super::{GENERIC, Rules, StatusSplit, Subresource, check, quantity};
 use crate::object::field::{Error, ErrorKind, ErrorList, Path};
 use crate::object::{Value, meta, names};
 
 mod containers;
 mod env;
 mod projected;
+mod resize;
 pub mod resources;
 pub mod scheduling;
 pub mod security;
@@ -28,6 +29,17 @@ pub const RULES: &[Rules] = &[
         prepare_create: |pod, _| {
             let class = qos_class(pod.at("spec"));
             meta::set(pod, &["status"], json!({"phase": "Pending", "qosClass": class}));
+            if !pod.at("spec").list("schedulingGates").is_empty() {
+                let condition = json!({
+                    "type": "PodScheduled",
+                    "status": "False",
+                    "lastProbeTime": null,
+                    "lastTransitionTime": null,
+                    "reason": "SchedulingGated",
+                    "message": "Scheduling is blocked due to non-empty scheduling gates",
+                });
+                meta::set(pod, &["status", "conditions"], vec![condition]);
+            }
         },
         prepare_status_update: |new, old, _| {
             super::generic::copy(new, old, "spec");
@@ -43,6 +55,14 @@ pub const RULES: &[Rules] = &[
         status: StatusSplit::Status,
         generation: true,
         graceful_deletion: Some(grace),
+        subresources: &[
+            Subresource { name: "resize", prepare: resize::prepare_resize, validate: resize::resize },
+            Subresource {
+                name: "ephemeralcontainers",
+                prepare: resize::prepare_ephemeral,
+                validate: resize::ephemeral,
+            },
+        ],
         ..GENERIC
     },
     Rules {

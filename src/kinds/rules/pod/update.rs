@@ -10,6 +10,9 @@ use crate::object::{Value, meta, names};
 
 use crate::kinds::rules::NameRule;
 
+/// The annotation of pods that a node has from a file.
+pub const MIRROR: &str = "kubernetes.io/config.mirror";
+
 const UPDATABLE: &str = "`spec.containers[*].image`,`spec.initContainers[*].image`,`spec.activeDeadlineSeconds`,\
     `spec.tolerations` (only additions to existing tolerations),`spec.terminationGracePeriodSeconds` (allow it to be \
     set to 1 if it was previously negative)";
@@ -191,7 +194,6 @@ fn node_affinity(errors: &mut ErrorList, path: &Path, new: &Value, old: &Value) 
 }
 
 fn annotation_updates(errors: &mut ErrorList, new: &Value, old: &Value, options: &Options) {
-    const MIRROR: &str = "kubernetes.io/config.mirror";
     const APP_ARMOR: &str = "container.apparmor.security.beta.kubernetes.io/";
     let path = Path::new("metadata").child("annotations");
     let (now, before) = (new.at("metadata").at("annotations"), old.at("metadata").at("annotations"));

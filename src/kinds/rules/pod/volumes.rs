@@ -491,6 +491,9 @@ fn storage_os(errors: &mut ErrorList, path: &Path, volume: &Value, secret: &[&st
 /// The name of a CSI driver.
 pub fn csi_driver_name(errors: &mut ErrorList, path: &Path, driver: &str) {
     check::required(errors, path, driver);
+    if driver.is_empty() {
+        return;
+    }
     if driver.len() > 63 {
         errors.push(Error::too_long(path, 63));
     }

@@ -123,6 +123,9 @@ fn volumes(out: &mut Vec<String>, path: &Path, spec: &Value) {
                 out.push(format!("{}: {message}", path.child("volumes").index(i).child(field)));
             }
         }
+        if volume.has("projected") && volume.at("projected").list("sources").is_empty() {
+            out.push(format!("volume {} (Projected) has no sources provided", quote(volume.text("name"))));
+        }
         let claim = volume.at("ephemeral").at("volumeClaimTemplate");
         if claim.is_object() {
             let at = path.child("volumes").index(i).child("ephemeral").child("volumeClaimTemplate").child("spec");
