@@ -69,19 +69,22 @@ pub struct Changer<'a> {
     pub dry_run: DryRun,
     /// The subresource, or empty.
     pub subresource: String,
+    /// `Strict`, `Warn` or `Ignore`, or empty for the server's own way with unknown fields.
+    pub validation: &'static str,
 }
 
 impl<'a> Changer<'a> {
     /// For whole objects.
     pub fn new(cx: &'a Context, manager: &str, dry_run: DryRun) -> Self {
-        Self { cx, manager: manager.to_owned(), dry_run, subresource: String::new() }
+        Self { cx, manager: manager.to_owned(), dry_run, subresource: String::new(), validation: "" }
     }
 
     /// Sends a patch; gives what the server made of the object.
     pub async fn patch(&self, target: &Target, kind: PatchType, patch: String) -> Result<Value> {
         let request = Request::patch(target.path(&self.subresource), kind.content_type(), patch);
         let request = target.about(request).query_some("dryRun", self.dry_run.parameter());
-        self.cx.json(request.query_some("fieldManager", &self.manager)).await
+        let request = request.query_some("fieldManager", &self.manager);
+        self.cx.json(request.query_some("fieldValidation", self.validation)).await
     }
 
     /// Sends a patch made of values.

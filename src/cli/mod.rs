@@ -12,6 +12,7 @@ pub mod verb;
 mod annotate;
 mod api_resources;
 mod apply;
+mod auth;
 mod autoscale;
 mod change;
 mod cluster;
@@ -29,14 +30,18 @@ mod get;
 mod help;
 mod label;
 mod labels;
+mod mutate;
+mod node;
 mod options;
 mod patch;
 mod place;
 mod plugin;
 mod progress;
 mod replace;
+mod rollout;
 mod run;
 mod scale;
+mod set;
 mod targets;
 mod version;
 
@@ -64,10 +69,12 @@ pub static VERBS: &[Verb] = &[
     ])),
     Verb::of::<run::RunArgs>("run", Group::Basic),
     Verb::of::<explain::ExplainArgs>("explain", Group::Intermediate),
+    set::VERB,
     Verb::of::<get::GetArgs>("get", Group::Intermediate).suggest_for(&["list", "ls"]).words(Words::Resources(&[])),
     Verb::of::<delete::DeleteArgs>("delete", Group::Intermediate)
         .suggest_for(&["rm", "remove"])
         .words(Words::Resources(&[])),
+    rollout::VERB,
     Verb::of::<scale::ScaleArgs>("scale", Group::Deploy).suggest_for(&["resize"]).words(Words::Resources(&[
         "deployment",
         "replicaset",
@@ -80,6 +87,11 @@ pub static VERBS: &[Verb] = &[
         "replicationcontroller",
         "statefulset",
     ])),
+    Verb::of::<node::CordonArgs>("cordon", Group::Cluster).words(Words::Name("nodes")),
+    Verb::of::<node::UncordonArgs>("uncordon", Group::Cluster).words(Words::Name("nodes")),
+    Verb::of::<node::DrainArgs>("drain", Group::Cluster).words(Words::Name("nodes")),
+    Verb::of::<node::TaintArgs>("taint", Group::Cluster).words(Words::Resources(&["node"])),
+    auth::VERB,
     cluster::VERB,
     cluster_info::VERB,
     Verb::of::<describe::DescribeArgs>("describe", Group::Troubleshooting)

@@ -155,6 +155,13 @@ pub fn requests(object: &Value, settings: &Settings) -> Vec<Request> {
     requests
 }
 
+/// Describes a pod template as histories of roll-outs show it: columns are left to their tabs.
+pub fn pod_template(template: &Value, settings: &Settings) -> String {
+    let mut writer = Writer::new();
+    pod::template(&mut writer, Some(template), settings);
+    writer.unaligned()
+}
+
 /// Describes an object, with kubectl's text.
 ///
 /// # Errors

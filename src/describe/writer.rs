@@ -67,6 +67,11 @@ impl Writer {
         self.pending.flush(&mut self.done);
     }
 
+    /// The text with its tabs as they are; what has been flushed already is aligned.
+    pub fn unaligned(mut self) -> String {
+        self.done + self.pending.buffer()
+    }
+
     /// The aligned text.
     pub fn finish(mut self) -> String {
         self.flush();
