@@ -274,6 +274,12 @@ impl Run for RunArgs {
         let printer = self.output.printer(&format!("created{}", dry_run.suffix()))?;
         self.check(cx, dry_run)?;
         let name = self.words.first().map(String::as_str).unwrap_or_default();
+        if self.attaches() {
+            return Err(Error::new(format!(
+                "{} cannot attach to pods; run without --attach, --stdin and --rm",
+                cx.program.name
+            )));
+        }
         let manager = self.write.field_manager.clone().unwrap_or_else(|| "kubectl-run".into());
         let writer = Writer { cx, manager, validation: "", dry_run };
         let pod = self.make(&writer, self.pod(name)?, true).await?;

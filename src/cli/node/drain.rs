@@ -161,7 +161,8 @@ impl Drain<'_> {
             })
         };
         let outcomes = join_all(pods.iter().map(limited)).await;
-        Error::many(outcomes.into_iter().filter_map(Result::err).collect())
+        let failures = outcomes.into_iter().filter_map(Result::err).map(|error| Error::plain(error.text()));
+        Error::many(failures.collect())
     }
 
     async fn delete_all(&self, pods: &[Value]) -> Result<()> {

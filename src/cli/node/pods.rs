@@ -91,7 +91,8 @@ impl Rules {
             }
         }
         let refusal = |(message, pods): (String, Vec<String>)| {
-            Error::new(format!("cannot delete {message}: {}", pods.join(", ")))
+            // Among the failures of nodes kubectl prints these without a heading, also a single one.
+            Error::plain(format!("cannot delete {message}: {}", pods.join(", ")))
         };
         Error::many(refused.into_iter().map(refusal).collect())?;
         Ok(pods)

@@ -10,7 +10,7 @@ use crate::cli::error::{Error, Result};
 use crate::cli::verb::Run;
 use crate::describe;
 use crate::object::meta;
-use crate::output::tabwriter;
+use crate::output::tabwriter::TabWriter;
 
 /// Show the revisions of a workload.
 #[derive(Parser)]
@@ -45,12 +45,15 @@ impl HistoryArgs {
             }
             return Ok(describe::pod_template(&template, &describe::Settings::new(cx.now())));
         }
-        let mut lines = "REVISION\tCHANGE-CAUSE\n".to_owned();
+        let mut writer = TabWriter::for_describe();
+        writer.buffer().push_str("REVISION\tCHANGE-CAUSE\n");
         for revision in &workload.revisions {
             let cause = if revision.cause().is_empty() { "<none>" } else { revision.cause() };
-            lines.push_str(&format!("{}\t{cause}\n", revision.number));
+            writer.buffer().push_str(&format!("{}\t{cause}\n", revision.number));
         }
-        Ok(tabwriter::align(&lines))
+        let mut text = String::new();
+        writer.flush(&mut text);
+        Ok(text)
     }
 }
 
