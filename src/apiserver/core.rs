@@ -23,6 +23,8 @@ pub struct Core {
     pub store: Store,
     /// Served resources.
     pub registry: Registry,
+    /// What custom resource definitions have made.
+    pub definitions: super::crd::Definitions,
     /// Admission plugins.
     pub admission: Chain,
     /// Who is who, and who may do what.
@@ -45,6 +47,7 @@ impl Core {
             allocators: Allocators::new(&config),
             admission: super::admission::default_chain(),
             registry: Registry::new(),
+            definitions: super::crd::Definitions::default(),
             in_flight: AtomicUsize::new(0),
             nodes: OnceLock::new(),
             random: SystemRandom::new(),

@@ -19,6 +19,7 @@ pub mod config;
 pub mod context;
 pub mod convert;
 pub mod core;
+pub mod crd;
 pub mod decode;
 pub mod discovery;
 pub mod fields;

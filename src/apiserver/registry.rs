@@ -95,7 +95,9 @@ impl Resource {
 
     /// A stored entry as an object in the form in which it is stored.
     pub fn stored_object(&self, entry: &super::store::Entry) -> Value {
-        entry.object(&self.stored.api_version(), &self.stored.kind)
+        let mut object = entry.object(&self.stored.api_version(), &self.stored.kind);
+        self.strategy.read_back(&mut object);
+        object
     }
 
     /// A stored object in the form that this resource shows.

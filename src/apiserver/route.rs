@@ -6,7 +6,7 @@ use std::sync::atomic::Ordering;
 use bytes::Bytes;
 use http::{Method, Response, header};
 
-use crate::kinds::Kind;
+use crate::kinds::{Kind, Kinds};
 use crate::object::{GroupVersionResource, Status, Value};
 
 use super::auth::{self, UserInfo};
@@ -17,7 +17,7 @@ use super::query::Query;
 use super::registry::Snapshot;
 use super::request::RequestInfo;
 use super::service::{Body, MAX_REQUEST_BYTES, Peer, TooLarge};
-use super::{discovery, health, respond, subresource, tokens, verbs};
+use super::{crd, discovery, health, respond, subresource, tokens, verbs};
 
 /// Serves one request: authentication, limits, authorization, the answer.
 pub async fn serve(core: &Arc<Core>, request: http::Request<Bytes>, peer: &Peer) -> Response<Body> {
@@ -189,12 +189,19 @@ async fn resource_path(
     user: UserInfo,
 ) -> Answer {
     let Some(resource) = snapshot.by_gvr(&info.gvr()).cloned() else {
-        if info.group.is_empty() || snapshot.has_group(&info.group) {
+        if info.group.is_empty() || Kinds::builtin().groups().iter().any(|group| group.group == info.group) {
             return Err(respond::resource_not_found());
         }
         return Ok(respond::page_not_found());
     };
-    let verb = verb_of(&parts.method, &info, &resource.kind)?;
+    let verb = if resource.custom {
+        match crd::route::verb_of(&parts.method, &info, &resource)? {
+            crd::route::Routed::Verb(verb) => verb,
+            crd::route::Routed::NoPage => return Ok(respond::page_not_found()),
+        }
+    } else {
+        verb_of(&parts.method, &info, &resource.kind)?
+    };
     let accepted = if subresource::is_long(&info) {
         Accepted::default()
     } else {
@@ -206,6 +213,9 @@ async fn resource_path(
         *group == request.resource.group() && *plural == request.resource.plural() && !request.resource.custom
     }) {
         request.warn(*warning);
+    }
+    if let Some(warning) = request.resource.strategy.deprecation() {
+        request.warn(warning);
     }
     let mut answer = match dispatch(&request, verb).await {
         Ok(response) => response,

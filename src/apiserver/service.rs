@@ -115,6 +115,7 @@ impl Service {
         let tokens = TokenSigner::new(config.service_account_key.as_deref(), config.service_account_key_file.clone())?;
         let core = Core::new(config, store, tokens);
         super::bootstrap::restore_allocations(&core);
+        super::crd::restore(&core);
         let writes = super::bootstrap::writes(&core, &core.registry.snapshot());
         if !writes.is_empty() {
             let failure = core.store.write_all_blocking(writes).into_iter().find_map(Result::err);

@@ -102,6 +102,11 @@ pub struct Schema {
 }
 
 impl Schema {
+    /// Reads a schema as OpenAPI documents write it, references bare; `None` for what is no schema.
+    pub fn deserialize_value(value: &Value) -> Option<Self> {
+        Self::deserialize(value).ok()
+    }
+
     /// The name of the definition that describes this node: its reference, bare or wrapped in `allOf`.
     pub fn definition(&self) -> Option<&str> {
         self.reference.as_deref().or_else(|| self.all_of.iter().find_map(|schema| schema.reference.as_deref()))

@@ -23,6 +23,8 @@ pub struct Kind {
     pub plural: String,
     /// Singular resource name.
     pub singular: String,
+    /// Kind of lists; empty for the kind with `List` behind it.
+    pub list_kind: String,
     /// Short names, such as `deploy`.
     pub short_names: Vec<String>,
     /// Whether objects live in namespaces.
@@ -88,6 +90,11 @@ impl Kind {
     /// Group and kind.
     pub fn group_kind(&self) -> GroupKind {
         GroupKind { group: self.group.clone(), kind: self.kind.clone() }
+    }
+
+    /// The kind of lists.
+    pub fn list_kind(&self) -> String {
+        if self.list_kind.is_empty() { format!("{}List", self.kind) } else { self.list_kind.clone() }
     }
 
     /// The `apiVersion` of the objects.

@@ -175,6 +175,24 @@ pub trait Strategy: Send + Sync {
     fn selectable_fields(&self, _resource: &Resource) -> Vec<String> {
         Vec::new()
     }
+
+    /// Brings an object that was read from the store into the form that it has now.
+    fn read_back(&self, _object: &mut Value) {}
+
+    /// Where the scale of an object stands, if not in the usual fields.
+    fn scale_paths(&self) -> Option<&super::crd::ScalePaths> {
+        None
+    }
+
+    /// What every answer says of the resource's age.
+    fn deprecation(&self) -> Option<&str> {
+        None
+    }
+
+    /// Whether the resource is about to go, so that nothing new may be made.
+    fn is_terminating(&self) -> bool {
+        false
+    }
 }
 
 /// The rules of a built-in kind, carried out.
@@ -263,6 +281,9 @@ impl Strategy for BuiltIn {
 pub fn of(kind: &GroupKind) -> Arc<dyn Strategy> {
     let generic = BuiltIn::new(kind.clone());
     match (kind.group.as_str(), kind.kind.as_str()) {
+        ("apiextensions.k8s.io", "CustomResourceDefinition") => {
+            Arc::new(super::crd::definition::DefinitionStrategy(generic))
+        }
         ("", "Namespace") => Arc::new(namespace::NamespaceStrategy(generic)),
         ("", "Service") => Arc::new(service::ServiceStrategy(generic)),
         _ => Arc::new(generic),

@@ -21,7 +21,7 @@ use crate::object::{GroupKind, GroupVersionKind, Status, Value, meta};
 /// 400, 404, 409, 422.
 pub async fn answer(request: &Arc<Request>, verb: &'static str) -> Answer {
     match verb {
-        "get" => respond::object(request, 200, &of_object(request, &get::read(request)?)),
+        "get" => respond::object(request, 200, &read(request, &get::read(request)?)?),
         "update" => put(request).await,
         _ => patch(request).await,
     }
@@ -31,8 +31,31 @@ fn kind() -> GroupVersionKind {
     GroupVersionKind::new("autoscaling", "v1", "Scale")
 }
 
+/// The fields of a path such as `.spec.replicas`.
+fn fields(path: &str) -> Vec<&str> {
+    path.trim_start_matches('.').split('.').collect()
+}
+
+/// Where the wanted replicas stand.
+fn replicas_path(request: &Request) -> Vec<&str> {
+    request.resource.strategy.scale_paths().map_or_else(|| vec!["spec", "replicas"], |paths| fields(&paths.spec))
+}
+
+/// The scale of a custom resource, whose replicas must be there when it is read.
+fn read(request: &Request, object: &Value) -> Result<Value, Status> {
+    if let Some(paths) = request.resource.strategy.scale_paths()
+        && meta::get(object, &fields(&paths.spec)).is_none()
+    {
+        let why = format!("the spec replicas field {} does not exist", crate::object::field::quote(&paths.spec));
+        return Err(Status::internal(why));
+    }
+    Ok(of_object(request, object))
+}
+
 /// The scale of an object.
-pub fn of_object(_request: &Request, object: &Value) -> Value {
+pub fn of_object(request: &Request, object: &Value) -> Value {
+    let custom = request.resource.strategy.scale_paths();
+    let status_path = custom.map_or_else(|| vec!["status", "replicas"], |paths| fields(&paths.status));
     let mut metadata = json!({});
     for field in ["name", "namespace", "uid", "resourceVersion", "creationTimestamp"] {
         if let Some(value) = meta::get(object, &["metadata", field]) {
@@ -40,12 +63,16 @@ pub fn of_object(_request: &Request, object: &Value) -> Value {
         }
     }
     let mut spec = json!({});
-    let replicas = meta::int_at(object, &["spec", "replicas"]).unwrap_or_default();
+    let replicas = meta::int_at(object, &replicas_path(request)).unwrap_or_default();
     if replicas != 0 {
         spec["replicas"] = replicas.into();
     }
-    let mut status = json!({"replicas": meta::int_at(object, &["status", "replicas"]).unwrap_or_default()});
-    let selector = selector_text(object);
+    let mut status = json!({"replicas": meta::int_at(object, &status_path).unwrap_or_default()});
+    let selector = match custom {
+        Some(paths) if paths.selector.is_empty() => String::new(),
+        Some(paths) => meta::str_at(object, &fields(&paths.selector)).to_owned(),
+        None => selector_text(object),
+    };
     if !selector.is_empty() {
         status["selector"] = selector.into();
     }
@@ -103,7 +130,8 @@ async fn change(request: &Request, options: &WriteOptions, options_kind: &'stati
         let scale = new(request, &of_object(request, old))?;
         validate(request, &scale)?;
         let mut object = old.clone();
-        meta::set(&mut object, &["spec", "replicas"], meta::int_at(&scale, &["spec", "replicas"]).unwrap_or_default());
+        let replicas = meta::int_at(&scale, &["spec", "replicas"]).unwrap_or_default();
+        meta::set(&mut object, &replicas_path(request), replicas);
         meta::set(&mut object, &["metadata", "resourceVersion"], meta::resource_version(&scale));
         let uid = meta::uid(&scale);
         if !uid.is_empty() {
@@ -116,6 +144,8 @@ async fn change(request: &Request, options: &WriteOptions, options_kind: &'stati
 }
 
 fn validate(request: &Request, scale: &Value) -> Result<(), Status> {
+    // Replicas of custom resources are judged with the object that they belong to.
+    let custom = request.resource.strategy.scale_paths().is_some();
     let name = meta::name(scale);
     if !name.is_empty() && name != request.info.name {
         return Err(Status::bad_request(format!(
@@ -124,7 +154,7 @@ fn validate(request: &Request, scale: &Value) -> Result<(), Status> {
         )));
     }
     let replicas = meta::int_at(scale, &["spec", "replicas"]).unwrap_or_default();
-    if replicas >= 0 {
+    if replicas >= 0 || custom {
         return Ok(());
     }
     let path = Path::new("spec").child("replicas");

@@ -100,7 +100,7 @@ pub async fn delete_collection(request: &Request) -> Answer {
         }
     }
     let list = json!({
-        "kind": format!("{}List", resource.kind.kind),
+        "kind": resource.kind.list_kind(),
         "apiVersion": resource.kind.api_version(),
         "metadata": {"resourceVersion": page.revision.to_string()},
         "items": items,

@@ -243,7 +243,7 @@ fn render(request: &Request, found: &Found) -> Answer {
                 }
             }
             let list = json!({
-                "kind": format!("{}List", resource.kind.kind),
+                "kind": resource.kind.list_kind(),
                 "apiVersion": resource.kind.api_version(),
                 "metadata": list_meta,
                 "items": items,
