@@ -25,6 +25,8 @@ pub struct Core {
     pub registry: Registry,
     /// What custom resource definitions have made.
     pub definitions: super::crd::Definitions,
+    /// OpenAPI documents of the served resources.
+    pub(super) documents: super::openapi::Documents,
     /// Admission plugins.
     pub admission: Chain,
     /// Who is who, and who may do what.
@@ -48,6 +50,7 @@ impl Core {
             admission: super::admission::default_chain(),
             registry: Registry::new(),
             definitions: super::crd::Definitions::default(),
+            documents: super::openapi::Documents::default(),
             in_flight: AtomicUsize::new(0),
             nodes: OnceLock::new(),
             random: SystemRandom::new(),

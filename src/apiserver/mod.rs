@@ -27,6 +27,7 @@ mod health;
 pub mod managed;
 pub mod mirror;
 pub mod negotiate;
+mod openapi;
 pub mod options;
 pub mod protobuf;
 pub mod query;

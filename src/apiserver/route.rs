@@ -97,7 +97,7 @@ fn too_large() -> Status {
 /// Answers paths that are no resource: discovery, health, version.
 fn other_path(
     core: &Core,
-    snapshot: &Snapshot,
+    snapshot: &Arc<Snapshot>,
     parts: &http::request::Parts,
     query: &Query,
     info: &RequestInfo,
@@ -131,6 +131,9 @@ fn other_path(
             } else {
                 Err(respond::method_not_allowed())
             }
+        }
+        ["openapi", rest @ ..] if reads => {
+            super::openapi::answer(&core.documents, snapshot, rest, &info.path, query, accept, known)
         }
         [name @ ("healthz" | "livez" | "readyz"), check @ ..] => Ok(health::answer(name, &check.join("/"), query)),
         [] if reads => paths(snapshot, accept),

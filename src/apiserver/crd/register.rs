@@ -435,6 +435,7 @@ fn strategy_of(crd: &Value, version: &Value, served: &[&Value], schema: Arc<Prop
     let selectable = meta::list_at(version, &["selectableFields"]).iter();
     CustomStrategy {
         schema,
+        written: meta::get(version, &["schema", "openAPIV3Schema"]).cloned().unwrap_or_else(|| json!({"type": "object"})),
         stored,
         status: meta::get(version, &["subresources", "status"]).is_some(),
         scale,

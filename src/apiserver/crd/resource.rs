@@ -62,6 +62,8 @@ impl ShownColumn {
 pub struct CustomStrategy {
     /// Schema of the version.
     pub(super) schema: Arc<Props>,
+    /// The same as the definition writes it.
+    pub(super) written: Value,
     /// Schema of the version in which objects are stored.
     pub(super) stored: Arc<Props>,
     /// Whether `status` is a subresource.
@@ -359,6 +361,10 @@ impl Strategy for CustomStrategy {
 
     fn scale_paths(&self) -> Option<&ScalePaths> {
         self.scale.as_ref()
+    }
+
+    fn published_schema(&self) -> Option<Value> {
+        Some(self.written.clone())
     }
 
     fn deprecation(&self) -> Option<&str> {

@@ -184,6 +184,11 @@ pub trait Strategy: Send + Sync {
         None
     }
 
+    /// The schema that OpenAPI documents show, where the resource brings its own.
+    fn published_schema(&self) -> Option<Value> {
+        None
+    }
+
     /// What every answer says of the resource's age.
     fn deprecation(&self) -> Option<&str> {
         None
