@@ -140,7 +140,7 @@ fn response_kind(group: &str, version: &str, kind: &str) -> Value {
 fn aggregated_row(kind: &Kind) -> Value {
     // The reference server leaves group and version of built-in kinds empty where they are the resource's own.
     let own = |name: &str, custom: bool| if custom { name.to_owned() } else { String::new() };
-    let custom = kind.storage_version_hash.is_empty() && !Kinds::builtin().rows().iter().any(|row| **row == *kind);
+    let custom = !Kinds::builtin().groups().iter().any(|group| group.group == kind.group);
     let shown = match &kind.response_kind {
         Some(shown) => response_kind(&shown.group, &shown.version, &shown.kind),
         None => response_kind(&own(&kind.group, custom), &own(&kind.version, custom), &kind.kind),

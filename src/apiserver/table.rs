@@ -31,12 +31,43 @@ fn include(request: &Request) -> Result<Include, Status> {
 
 /// The head of a table: columns.
 fn definitions(request: &Request) -> Vec<Value> {
+    if is_scale(request) {
+        return scale_columns().iter().map(columns::Column::to_value).collect();
+    }
     request.resource.strategy.table_columns(&request.resource)
+}
+
+/// Whether the table shows the scale of a custom resource.
+fn is_scale(request: &Request) -> bool {
+    request.resource.custom && request.info.subresource == "scale"
+}
+
+fn scale_columns() -> [columns::Column; 4] {
+    let column = |name: &str, type_: &str| columns::Column {
+        name: name.into(),
+        type_: type_.into(),
+        format: String::new(),
+        priority: 0,
+        description: columns::describe_column(name).into(),
+    };
+    let name = columns::custom::name_column().clone();
+    [name, column("Desired", "integer"), column("Available", "integer"), column("Age", "date")]
+}
+
+fn scale_cells(object: &Value, now: chrono::DateTime<chrono::Utc>) -> Vec<Value> {
+    let replicas = |part: &str| meta::int_at(object, &[part, "replicas"]).unwrap_or_default();
+    let created = meta::str_at(object, &["metadata", "creationTimestamp"]);
+    vec![meta::name(object).into(), replicas("spec").into(), replicas("status").into(), columns::text::since(created, now).into()]
 }
 
 fn row(request: &Request, object: &Value, include: Include, version: &str) -> Value {
     let now = request.core.now();
-    let mut row = json!({"cells": request.resource.strategy.table_cells(&request.resource, object, now)});
+    let cells = if is_scale(request) {
+        scale_cells(object, now)
+    } else {
+        request.resource.strategy.table_cells(&request.resource, object, now)
+    };
+    let mut row = json!({"cells": cells});
     let conditions = columns::row_conditions(&request.resource.kind.group_kind(), object);
     if !conditions.is_empty() {
         row["conditions"] = Value::Array(conditions);

@@ -4,7 +4,7 @@ use crate::apiserver::decode::{self, Decoded};
 use crate::apiserver::negotiate::Encoding;
 use crate::apiserver::registry::Resource;
 use crate::kinds::decode::{self as kinds_decode, Node};
-use crate::object::field::quote;
+use crate::object::field::{Error, Path, quote};
 use crate::object::{Status, Value, meta};
 
 use super::props::Props;
@@ -19,6 +19,11 @@ const OBJECT_META: &str = "io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta";
 /// 400 in the reference server's words.
 pub fn body(resource: &Resource, schema: &Props, body: &[u8], encoding: Encoding) -> Result<Decoded, Status> {
     let kind = &resource.kind.kind;
+    if encoding == Encoding::Protobuf {
+        let why = "the body of the request was in an unknown format - accepted media types include: application/json, \
+                   application/yaml";
+        return Err(Status::failure(415, "UnsupportedMediaType", why));
+    }
     let parsed = decode::parse(body, encoding).map_err(|why| decode::unrecognized(kind, &why, body))?;
     let found = match &parsed.value {
         Value::Object(_) | Value::Null => None,
@@ -37,7 +42,7 @@ pub fn body(resource: &Resource, schema: &Props, body: &[u8], encoding: Encoding
     if meta::kind(&parsed.value).is_empty() {
         let text = match encoding {
             Encoding::Json => String::from_utf8_lossy(body).into_owned(),
-            Encoding::Yaml => crate::object::json::to_compact(&parsed.value),
+            Encoding::Yaml | Encoding::Protobuf => crate::object::json::to_compact(&parsed.value),
         };
         let why = format!("Object 'Kind' is missing in '{text}'");
         return Err(decode::unrecognized(kind, &why, body));
@@ -82,6 +87,13 @@ pub fn value(resource: &Resource, schema: &Props, mut value: Value) -> Result<De
         return Err(Status::bad_request(format!(
             "the API version in the data ({found}) does not match the expected API version ({expected})"
         )));
+    }
+    if meta::kind(&value) != resource.kind.kind {
+        let mut kind = resource.kind.group_kind();
+        meta::kind(&value).clone_into(&mut kind.kind);
+        let why = format!("must be {}", resource.kind.kind);
+        let error = Error::invalid(&Path::new("kind"), &*kind.kind, why);
+        return Err(Status::invalid(&kind, meta::name(&value), &vec![error]));
     }
     let refused = |why: &str| {
         let sent = resource.kind.gvk();

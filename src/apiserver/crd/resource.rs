@@ -48,12 +48,7 @@ impl ShownColumn {
         let found = path.find(object, true).unwrap_or_default();
         let Some(first) = found.first().and_then(|found| found.first()) else { return Value::Null };
         let mut printed = String::new();
-        for (at, value) in found.first().into_iter().flatten().enumerate() {
-            if at > 0 {
-                printed.push(' ');
-            }
-            value.write_text(&mut printed);
-        }
+        first.write_text(&mut printed);
         custom::cell(&self.column, Some(custom::Found { value: first.to_value(), printed }), now)
     }
 }

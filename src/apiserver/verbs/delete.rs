@@ -99,12 +99,15 @@ pub async fn delete_collection(request: &Request) -> Answer {
             item.remove("kind");
         }
     }
-    let list = json!({
+    let mut list = json!({
         "kind": resource.kind.list_kind(),
         "apiVersion": resource.kind.api_version(),
         "metadata": {"resourceVersion": page.revision.to_string()},
         "items": items,
     });
+    if resource.custom {
+        list["metadata"]["continue"] = "".into();
+    }
     Ok(respond::success(request, 200, &list))
 }
 

@@ -231,12 +231,16 @@ fn render(request: &Request, found: &Found) -> Answer {
             });
             Ok(respond::value(200, &list, accepted))
         }
-        Form::Object if accepted.encoding == Encoding::Json && !accepted.pretty && resource.conversion.is_none() => {
+        Form::Object if plain(request) => {
             Ok(respond::bytes(200, "application/json", raw(request, found, &list_meta)))
         }
         Form::Object => {
             let mut items = objects(request, found);
-            if !resource.custom {
+            let mut list_meta = list_meta;
+            if resource.custom {
+                // Lists of custom resources say that nothing follows.
+                list_meta["continue"] = found.continue_token.as_str().into();
+            } else {
                 for item in items.iter_mut().filter_map(Value::as_object_mut) {
                     item.remove("apiVersion");
                     item.remove("kind");
@@ -253,6 +257,12 @@ fn render(request: &Request, found: &Found) -> Answer {
     }
 }
 
+/// Whether the stored texts are what the client gets. Those of custom resources may not fit their schema any more.
+fn plain(request: &Request) -> bool {
+    let (resource, accepted) = (&request.resource, &request.accepted);
+    accepted.encoding == Encoding::Json && !accepted.pretty && resource.conversion.is_none() && !resource.custom
+}
+
 /// The list put together from the stored texts, which need no parsing.
 fn raw(request: &Request, found: &Found, list_meta: &Value) -> Bytes {
     let kind = &request.resource.kind;
@@ -262,17 +272,11 @@ fn raw(request: &Request, found: &Found, list_meta: &Value) -> Bytes {
     let head =
         format!("{{\"kind\":\"{name}List\",\"apiVersion\":\"{api_version}\",\"metadata\":{list_meta},\"items\":[");
     out.extend_from_slice(head.as_bytes());
-    let item_head = format!("{{\"apiVersion\":\"{api_version}\",\"kind\":\"{name}\",");
     for (i, entry) in found.entries.iter().enumerate() {
         if i > 0 {
             out.push(b',');
         }
-        if request.resource.custom {
-            out.extend_from_slice(item_head.as_bytes());
-            out.extend_from_slice(entry.json.get(1..).unwrap_or_default());
-        } else {
-            out.extend_from_slice(&entry.json);
-        }
+        out.extend_from_slice(&entry.json);
     }
     out.extend_from_slice(b"]}\n");
     Bytes::from(out)

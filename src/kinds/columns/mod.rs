@@ -156,7 +156,7 @@ fn tables() -> &'static HashMap<GroupKind, Table> {
 }
 
 /// The words that explain the columns which many kinds share.
-fn describe_column(name: &str) -> &'static str {
+pub fn describe_column(name: &str) -> &'static str {
     match name {
         "Name" => "Name of the object, unique within its namespace.",
         "Age" => "Time since the object was created.",
