@@ -57,7 +57,12 @@ fn scale_columns() -> [columns::Column; 4] {
 fn scale_cells(object: &Value, now: chrono::DateTime<chrono::Utc>) -> Vec<Value> {
     let replicas = |part: &str| meta::int_at(object, &[part, "replicas"]).unwrap_or_default();
     let created = meta::str_at(object, &["metadata", "creationTimestamp"]);
-    vec![meta::name(object).into(), replicas("spec").into(), replicas("status").into(), columns::text::since(created, now).into()]
+    vec![
+        meta::name(object).into(),
+        replicas("spec").into(),
+        replicas("status").into(),
+        columns::text::since(created, now).into(),
+    ]
 }
 
 fn row(request: &Request, object: &Value, include: Include, version: &str) -> Value {

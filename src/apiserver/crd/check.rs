@@ -129,7 +129,8 @@ pub fn status_update(crd: &Value, old: &Value) -> ErrorList {
 fn preserve(errors: &mut ErrorList, crd: &Value, old: Option<&Value>) {
     let set = |crd: &Value| meta::bool_at(crd, &["spec", "preserveUnknownFields"]);
     if set(crd) && !old.is_some_and(set) {
-        let why = "cannot set to true, set x-kubernetes-preserve-unknown-fields to true in spec.versions[*].schema instead";
+        let why =
+            "cannot set to true, set x-kubernetes-preserve-unknown-fields to true in spec.versions[*].schema instead";
         errors.push(Error::invalid(&Path::new("spec").child("preserveUnknownFields"), true, why));
     }
 }
@@ -528,4 +529,3 @@ fn review_versions(errors: &mut ErrorList, path: &Path, versions: &[Value]) {
         errors.push(Error::invalid(path, versions.to_vec(), "must include at least one of v1, v1beta1"));
     }
 }
-

@@ -118,7 +118,8 @@ fn coerce_metadata(object: &mut Value, path: &str, strict: &mut Vec<String>) -> 
         map.insert("metadata".into(), Value::Object(Default::default()));
         return Ok(());
     }
-    let decoded = kinds_decode::decode_definition(OBJECT_META, Node::from(metadata)).map_err(|problem| problem.message)?;
+    let decoded =
+        kinds_decode::decode_definition(OBJECT_META, Node::from(metadata)).map_err(|problem| problem.message)?;
     strict.extend(decoded.strict.into_iter().map(|problem| {
         let what = if problem.kind == kinds_decode::ProblemKind::Duplicate { "duplicate" } else { "unknown" };
         format!("{what} field {}", quote(&format!("{path}.{}", problem.path)))

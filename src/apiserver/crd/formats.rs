@@ -10,9 +10,32 @@ use crate::object::names;
 
 /// Formats of strings that are checked, without hyphens.
 const STRINGS: &[&str] = &[
-    "bsonobjectid", "uri", "email", "hostname", "ipv4", "ipv6", "cidr", "mac", "uuid", "uuid3", "uuid4", "uuid5",
-    "isbn", "isbn10", "isbn13", "creditcard", "ssn", "hexcolor", "rgbcolor", "byte", "password", "date", "duration",
-    "datetime", "k8sshortname", "k8slongname",
+    "bsonobjectid",
+    "uri",
+    "email",
+    "hostname",
+    "ipv4",
+    "ipv6",
+    "cidr",
+    "mac",
+    "uuid",
+    "uuid3",
+    "uuid4",
+    "uuid5",
+    "isbn",
+    "isbn10",
+    "isbn13",
+    "creditcard",
+    "ssn",
+    "hexcolor",
+    "rgbcolor",
+    "byte",
+    "password",
+    "date",
+    "duration",
+    "datetime",
+    "k8sshortname",
+    "k8slongname",
 ];
 
 /// The format of a schema of a type, if the server knows it.
@@ -151,7 +174,10 @@ fn is_credit_card(text: &str) -> bool {
 /// A Go duration, or `22 ns` as Scala writes it.
 fn is_duration(text: &str) -> bool {
     crate::object::duration::GoDuration::parse(text).is_ok()
-        || matches(r"^\s*(\d+(\.\d+)?)\s*(ns|nano|us|µs|μs|micro|ms|milli|s|sec|m|min|h|hr|hour|d|day|w|wk|week)s?\s*$", text)
+        || matches(
+            r"^\s*(\d+(\.\d+)?)\s*(ns|nano|us|µs|μs|micro|ms|milli|s|sec|m|min|h|hr|hour|d|day|w|wk|week)s?\s*$",
+            text,
+        )
 }
 
 /// RFC 3339 as strfmt reads it.

@@ -51,7 +51,11 @@ fn duplicates(errors: &mut ErrorList, path: &Path, values: &[Value], shown: &[Va
 fn keyed(errors: &mut ErrorList, path: &Path, items: &[Value], keys: &[String]) {
     for (at, item) in items.iter().enumerate() {
         if !item.is_object() && !item.is_null() {
-            errors.push(Error::invalid(&path.index(at), item.clone(), "must be an object for an array of list-type map"));
+            errors.push(Error::invalid(
+                &path.index(at),
+                item.clone(),
+                "must be an object for an array of list-type map",
+            ));
             return;
         }
     }

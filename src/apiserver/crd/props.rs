@@ -166,6 +166,11 @@ impl Props {
         let maps = self.properties.values().chain(self.pattern_properties.values()).chain(self.definitions.values());
         let lists = self.all_of.iter().chain(&self.any_of).chain(&self.one_of);
         let additional = [&self.additional_properties, &self.additional_items].into_iter().flatten();
-        items.iter().chain(lists).chain(self.not.as_deref()).chain(maps).chain(additional.filter_map(Additional::schema))
+        items
+            .iter()
+            .chain(lists)
+            .chain(self.not.as_deref())
+            .chain(maps)
+            .chain(additional.filter_map(Additional::schema))
     }
 }

@@ -115,7 +115,11 @@ pub fn set_condition(
     let new = condition(type_, status, reason, message, &timestamp(now));
     match conditions.iter_mut().find(|known| meta::str_at(known, &["type"]) == type_) {
         Some(known) => {
-            let at = if meta::str_at(known, &["status"]) == status { known["lastTransitionTime"].clone() } else { json!(timestamp(now)) };
+            let at = if meta::str_at(known, &["status"]) == status {
+                known["lastTransitionTime"].clone()
+            } else {
+                json!(timestamp(now))
+            };
             let mut new = new;
             new["lastTransitionTime"] = at;
             if *known == new {
@@ -200,7 +204,9 @@ fn accept(core: &Core, crd: &Value) -> (Value, Option<(&'static str, String)>) {
 fn settled(core: &Core, crd: &Value) -> Option<Value> {
     let now = core.now();
     let mut new = crd.clone();
-    if meta::get(crd, &["spec", "names"]) != meta::get(crd, &["status", "acceptedNames"]) || !is_true(crd, "Established") {
+    if meta::get(crd, &["spec", "names"]) != meta::get(crd, &["status", "acceptedNames"])
+        || !is_true(crd, "Established")
+    {
         let (names, conflict) = accept(core, crd);
         meta::set(&mut new, &["status", "acceptedNames"], names);
         match &conflict {
@@ -221,10 +227,18 @@ fn settled(core: &Core, crd: &Value) -> Option<Value> {
     }
     const CONFORMANT: &str = "KubernetesAPIApprovalPolicyConformant";
     match approval(crd) {
-        Some((Approval::Approved, text)) => drop(set_condition(&mut new, CONFORMANT, "True", "ApprovedAnnotation", &text, now)),
-        Some((Approval::Bypassed, text)) => drop(set_condition(&mut new, CONFORMANT, "False", "UnapprovedAnnotation", &text, now)),
-        Some((Approval::Missing, text)) => drop(set_condition(&mut new, CONFORMANT, "False", "MissingAnnotation", &text, now)),
-        Some((Approval::Invalid, text)) => drop(set_condition(&mut new, CONFORMANT, "False", "InvalidAnnotation", &text, now)),
+        Some((Approval::Approved, text)) => {
+            drop(set_condition(&mut new, CONFORMANT, "True", "ApprovedAnnotation", &text, now))
+        }
+        Some((Approval::Bypassed, text)) => {
+            drop(set_condition(&mut new, CONFORMANT, "False", "UnapprovedAnnotation", &text, now))
+        }
+        Some((Approval::Missing, text)) => {
+            drop(set_condition(&mut new, CONFORMANT, "False", "MissingAnnotation", &text, now))
+        }
+        Some((Approval::Invalid, text)) => {
+            drop(set_condition(&mut new, CONFORMANT, "False", "InvalidAnnotation", &text, now))
+        }
         None => {}
     }
     (new != *crd).then_some(new)
@@ -241,7 +255,8 @@ async fn clean_up(core: &Core, name: &str) {
             return;
         }
         let mut new = crd.clone();
-        let (group, plural) = (meta::str_at(&crd, &["spec", "group"]), meta::str_at(&crd, &["spec", "names", "plural"]));
+        let (group, plural) =
+            (meta::str_at(&crd, &["spec", "group"]), meta::str_at(&crd, &["spec", "names", "plural"]));
         let established = is_true(&crd, "Established");
         let (reason, message) = if !established {
             ("NeverEstablished", "resource was never established")
@@ -313,7 +328,8 @@ fn rebuild(core: &Core) {
         built.insert(entry.key.to_string(), (revision, resources));
     }
     all.sort_by(|a, b| {
-        a.kind.group
+        a.kind
+            .group
             .cmp(&b.kind.group)
             .then_with(|| compare_versions(&a.kind.version, &b.kind.version))
             .then_with(|| a.kind.plural.cmp(&b.kind.plural))
@@ -396,7 +412,12 @@ fn kind_of(crd: &Value, version: &Value, stored: Option<&Value>) -> Kind {
     let verbs = || ["get", "patch", "update"].map(String::from).to_vec();
     let mut subresources = Vec::new();
     if meta::get(version, &["subresources", "status"]).is_some() {
-        subresources.push(Subresource { name: "status".into(), kind: kind.clone(), verbs: verbs(), ..Default::default() });
+        subresources.push(Subresource {
+            name: "status".into(),
+            kind: kind.clone(),
+            verbs: verbs(),
+            ..Default::default()
+        });
     }
     if meta::get(version, &["subresources", "scale"]).is_some() {
         subresources.push(Subresource {
@@ -425,7 +446,13 @@ fn kind_of(crd: &Value, version: &Value, stored: Option<&Value>) -> Kind {
     }
 }
 
-fn strategy_of(crd: &Value, version: &Value, served: &[&Value], schema: Arc<Props>, stored: Arc<Props>) -> CustomStrategy {
+fn strategy_of(
+    crd: &Value,
+    version: &Value,
+    served: &[&Value],
+    schema: Arc<Props>,
+    stored: Arc<Props>,
+) -> CustomStrategy {
     let scale = meta::get(version, &["subresources", "scale"]).map(|scale| ScalePaths {
         spec: meta::str_at(scale, &["specReplicasPath"]).into(),
         status: meta::str_at(scale, &["statusReplicasPath"]).into(),
@@ -435,7 +462,9 @@ fn strategy_of(crd: &Value, version: &Value, served: &[&Value], schema: Arc<Prop
     let selectable = meta::list_at(version, &["selectableFields"]).iter();
     CustomStrategy {
         schema,
-        written: meta::get(version, &["schema", "openAPIV3Schema"]).cloned().unwrap_or_else(|| json!({"type": "object"})),
+        written: meta::get(version, &["schema", "openAPIV3Schema"])
+            .cloned()
+            .unwrap_or_else(|| json!({"type": "object"})),
         stored,
         status: meta::get(version, &["subresources", "status"]).is_some(),
         scale,

@@ -4,7 +4,7 @@ use crate::object::Value;
 use crate::object::field::{Error, ErrorList, Path};
 
 use super::props::{Additional, Items, Props};
-use super::{definition, defaults, structural};
+use super::{defaults, definition, structural};
 
 /// Types that a schema may name.
 const TYPES: [&str; 6] = ["array", "boolean", "integer", "number", "object", "string"];
@@ -67,7 +67,8 @@ fn root_with_status(errors: &mut ErrorList, value: &Value, schema: &Props, path:
         ("x-kubernetes-validations", "XValidations"),
     ];
     if !schema.type_.is_empty() && schema.type_ != "object" {
-        let why = "only \"object\" is allowed as the type at the root of the schema if the status subresource is enabled";
+        let why =
+            "only \"object\" is allowed as the type at the root of the schema if the status subresource is enabled";
         errors.push(Error::invalid(&path.child("openAPIV3Schema.type"), &*schema.type_, why));
         return;
     }
@@ -117,7 +118,8 @@ impl Rules {
             if schema.map_type.as_deref() == Some("atomic") {
                 inner.uncorrelated.get_or_insert_with(|| path.clone());
             }
-            if (context.root || schema.embedded_resource) && matches!(name.as_str(), "metadata" | "kind" | "apiVersion") {
+            if (context.root || schema.embedded_resource) && matches!(name.as_str(), "metadata" | "kind" | "apiVersion")
+            {
                 inner.inside_meta = true;
                 if context.root {
                     inner.no_defaults = Some(format!("in top-level {name}"));
@@ -161,11 +163,7 @@ impl Rules {
             (schema.dependencies.is_some(), "dependencies", "dependencies is not supported"),
             (schema.reference.is_some(), "$ref", "$ref is not supported"),
             (schema.type_ == "null", "type", "type cannot be set to null, use nullable as an alternative"),
-            (
-                matches!(schema.items, Some(Items::Many(_))),
-                "items",
-                "items must be a schema object and not an array",
-            ),
+            (matches!(schema.items, Some(Items::Many(_))), "items", "items must be a schema object and not an array"),
             (
                 context.inside_meta && schema.embedded_resource,
                 "x-kubernetes-embedded-resource",
@@ -347,7 +345,11 @@ impl Rules {
             if text.is_empty() {
                 self.errors.push(Error::required(&at.child("rule"), "rule is not specified"));
             } else if !rule.message.is_empty() && message.is_empty() {
-                self.errors.push(Error::invalid(&at.child("message"), &*rule.message, "must be non-empty if specified"));
+                self.errors.push(Error::invalid(
+                    &at.child("message"),
+                    &*rule.message,
+                    "must be non-empty if specified",
+                ));
             } else if broken(message) {
                 self.errors.push(Error::invalid(&at.child("message"), &*rule.message, "must not contain line breaks"));
             } else if broken(text) && message.is_empty() {
@@ -391,7 +393,12 @@ pub fn path_parts(text: &str, brackets: bool) -> Result<Vec<(String, bool)>, Str
             let end = after.find(['.', '[', ']']).unwrap_or(after.len());
             let (name, tail) = after.split_at(end);
             if name.is_empty() {
-                return Err(if after.is_empty() { "unexpected end of JSON path" } else { "does not refer to a valid field" }.into());
+                return Err(if after.is_empty() {
+                    "unexpected end of JSON path"
+                } else {
+                    "does not refer to a valid field"
+                }
+                .into());
             }
             parts.push((name.to_owned(), true));
             rest = tail;
@@ -408,7 +415,8 @@ pub fn path_parts(text: &str, brackets: bool) -> Result<Vec<(String, bool)>, Str
             let Some((end, _)) = end else { return Err("unexpected end of JSON path".into()) };
             let name = quoted.get(..end).unwrap_or_default().replace("\\'", "'").replace("\\\\", "\\");
             parts.push((name, false));
-            rest = quoted.get(end + 1..).and_then(|tail| tail.strip_prefix(']')).ok_or("unexpected end of JSON path")?;
+            rest =
+                quoted.get(end + 1..).and_then(|tail| tail.strip_prefix(']')).ok_or("unexpected end of JSON path")?;
         } else {
             let end = rest.find(['.', '[', ']']).unwrap_or(rest.len()).max(1);
             return Err(format!("expected [ or . but got: {}", rest.get(..end).unwrap_or(rest)));

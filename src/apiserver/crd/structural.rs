@@ -163,7 +163,8 @@ fn junctors(errors: &mut ErrorList, path: &Path, schema: &Props, skip_any: bool,
         nested(errors, &path.child("not"), inner, false);
     }
     if let Err(problem) = Regex::new(&schema.pattern) {
-        let why = format!("must be a valid regular expression, but isn't: {}", go_regex_error(&schema.pattern, &problem));
+        let why =
+            format!("must be a valid regular expression, but isn't: {}", go_regex_error(&schema.pattern, &problem));
         errors.push(Error::invalid(&path.child("pattern"), &*schema.pattern, why));
     }
 }

@@ -189,10 +189,7 @@ fn whole(number: f64) -> bool {
 
 fn type_of(schema: &Props, types: &[&str], format: &str, path: &str, value: &Value) -> Outcome {
     let mut outcome = Outcome { matches: 1, ..Outcome::default() };
-    let fail = |wanted: &str, found: &str| Outcome {
-        failures: vec![type_failure(path, wanted, found)],
-        matches: 0,
-    };
+    let fail = |wanted: &str, found: &str| Outcome { failures: vec![type_failure(path, wanted, found)], matches: 0 };
     let (found, found_format) = match value {
         Value::Null => {
             return if types.is_empty() || types.contains(&"null") || schema.nullable {
@@ -236,7 +233,10 @@ fn same(value: &Value, allowed: &Value) -> bool {
 fn one_of_values(schema: &Props, path: &str, value: &Value) -> Outcome {
     let mut outcome = Outcome::default();
     if !schema.enum_.is_empty() && !schema.enum_.iter().any(|allowed| same(value, allowed)) {
-        let text = format!("{path} in body should be one of {}", crate::object::json::to_compact(&Value::Array(schema.enum_.clone())));
+        let text = format!(
+            "{path} in body should be one of {}",
+            crate::object::json::to_compact(&Value::Array(schema.enum_.clone()))
+        );
         outcome.add(Failure::new(path, What::Enum(schema.enum_.clone()), value.clone(), text));
     }
     outcome
@@ -459,9 +459,8 @@ fn junctors(schema: &Props, path: &str, value: &Value) -> Outcome {
         match found {
             None => valid.into_iter().for_each(|result| outcome.merge(result)),
             Some(found) => {
-                outcome.add(Failure::composite(format!(
-                    "{shown} must validate one and only one schema (oneOf). {found}"
-                )));
+                outcome
+                    .add(Failure::composite(format!("{shown} must validate one and only one schema (oneOf). {found}")));
                 if valid.is_empty() {
                     best(failed).into_iter().for_each(|result| outcome.merge(result));
                 }

@@ -170,7 +170,7 @@ pub fn answer(
     known: &str,
 ) -> Answer {
     if path.ends_with('/') {
-        return Ok(respond::page_not_found());
+        return Ok(empty(StatusCode::NOT_FOUND));
     }
     match segments {
         ["v2"] => Ok(swagger_answer(documents, snapshot, accept, known)),
@@ -224,7 +224,7 @@ fn document_answer(
     accept: &str,
     known: &str,
 ) -> Response<Body> {
-    let Some(document) = documents.get(snapshot, name) else { return respond::page_not_found() };
+    let Some(document) = documents.get(snapshot, name) else { return empty(StatusCode::NOT_FOUND) };
     let Some(form) = form(accept, true) else { return empty(StatusCode::NOT_ACCEPTABLE) };
     let asked = query.get("hash").unwrap_or_default();
     if !asked.is_empty() && asked != document.hash {

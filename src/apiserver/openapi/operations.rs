@@ -10,27 +10,61 @@ use super::schemas::{META, reference};
 
 /// Parameters of lists and watches.
 const LIST: [&str; 11] = [
-    "allowWatchBookmarks", "continue", "fieldSelector", "labelSelector", "limit", "resourceVersion",
-    "resourceVersionMatch", "sendInitialEvents", "shardSelector", "timeoutSeconds", "watch",
+    "allowWatchBookmarks",
+    "continue",
+    "fieldSelector",
+    "labelSelector",
+    "limit",
+    "resourceVersion",
+    "resourceVersionMatch",
+    "sendInitialEvents",
+    "shardSelector",
+    "timeoutSeconds",
+    "watch",
 ];
 const WRITE: [&str; 3] = ["dryRun", "fieldManager", "fieldValidation"];
 const PATCH: [&str; 4] = ["dryRun", "fieldManager", "fieldValidation", "force"];
 const DELETE: [&str; 5] = [
-    "dryRun", "gracePeriodSeconds", "ignoreStoreReadErrorWithClusterBreakingPotential", "orphanDependents",
+    "dryRun",
+    "gracePeriodSeconds",
+    "ignoreStoreReadErrorWithClusterBreakingPotential",
+    "orphanDependents",
     "propagationPolicy",
 ];
 const DELETE_COLLECTION: [&str; 14] = [
-    "continue", "dryRun", "fieldSelector", "gracePeriodSeconds", "ignoreStoreReadErrorWithClusterBreakingPotential",
-    "labelSelector", "limit", "orphanDependents", "propagationPolicy", "resourceVersion", "resourceVersionMatch",
-    "sendInitialEvents", "shardSelector", "timeoutSeconds",
+    "continue",
+    "dryRun",
+    "fieldSelector",
+    "gracePeriodSeconds",
+    "ignoreStoreReadErrorWithClusterBreakingPotential",
+    "labelSelector",
+    "limit",
+    "orphanDependents",
+    "propagationPolicy",
+    "resourceVersion",
+    "resourceVersionMatch",
+    "sendInitialEvents",
+    "shardSelector",
+    "timeoutSeconds",
 ];
 
 /// Kinds whose deletion answers with the object.
 const DELETED_OBJECTS: &[(&str, &str)] = &[
-    ("", "PersistentVolume"), ("", "PersistentVolumeClaim"), ("", "Pod"), ("", "PodTemplate"), ("", "ResourceQuota"),
-    ("", "Service"), ("", "ServiceAccount"), ("resource.k8s.io", "DeviceClass"), ("resource.k8s.io", "ResourceClaim"),
-    ("resource.k8s.io", "ResourceClaimTemplate"), ("resource.k8s.io", "ResourceSlice"), ("storage.k8s.io", "CSIDriver"),
-    ("storage.k8s.io", "CSINode"), ("storage.k8s.io", "StorageClass"), ("storage.k8s.io", "VolumeAttachment"),
+    ("", "PersistentVolume"),
+    ("", "PersistentVolumeClaim"),
+    ("", "Pod"),
+    ("", "PodTemplate"),
+    ("", "ResourceQuota"),
+    ("", "Service"),
+    ("", "ServiceAccount"),
+    ("resource.k8s.io", "DeviceClass"),
+    ("resource.k8s.io", "ResourceClaim"),
+    ("resource.k8s.io", "ResourceClaimTemplate"),
+    ("resource.k8s.io", "ResourceSlice"),
+    ("storage.k8s.io", "CSIDriver"),
+    ("storage.k8s.io", "CSINode"),
+    ("storage.k8s.io", "StorageClass"),
+    ("storage.k8s.io", "VolumeAttachment"),
     ("storage.k8s.io", "VolumeAttributesClass"),
 ];
 
@@ -44,8 +78,17 @@ const CONNECT: &[(&str, &str, &[&str])] = &[
 
 /// Parameters of reading a log.
 const LOG: [&str; 11] = [
-    "container", "follow", "insecureSkipTLSVerifyBackend", "limitBytes", "previous", "sinceSeconds", "stream",
-    "tailLines", "timestamps", "pretty", "",
+    "container",
+    "follow",
+    "insecureSkipTLSVerifyBackend",
+    "limitBytes",
+    "previous",
+    "sinceSeconds",
+    "stream",
+    "tailLines",
+    "timestamps",
+    "pretty",
+    "",
 ];
 
 /// A word with a capital first letter.
@@ -76,8 +119,11 @@ fn content(media_types: &[&str], schema: &Value) -> Value {
 
 const OBJECT_TYPES: [&str; 3] = ["application/json", "application/vnd.kubernetes.protobuf", "application/yaml"];
 const WATCH_TYPES: [&str; 5] = [
-    "application/json", "application/json;stream=watch", "application/vnd.kubernetes.protobuf",
-    "application/vnd.kubernetes.protobuf;stream=watch", "application/yaml",
+    "application/json",
+    "application/json;stream=watch",
+    "application/vnd.kubernetes.protobuf",
+    "application/vnd.kubernetes.protobuf;stream=watch",
+    "application/yaml",
 ];
 const CUSTOM_TYPES: [&str; 2] = ["application/json", "application/yaml"];
 
@@ -106,8 +152,19 @@ fn one(path: &str, id: &str, tag: &str, content: &Value) -> Map<String, Value> {
 
 fn parameter(name: &str) -> Value {
     let type_ = match name {
-        "allowWatchBookmarks" | "force" | "orphanDependents" | "sendInitialEvents" | "watch" | "stderr" | "stdin"
-        | "stdout" | "tty" | "follow" | "insecureSkipTLSVerifyBackend" | "previous" | "timestamps"
+        "allowWatchBookmarks"
+        | "force"
+        | "orphanDependents"
+        | "sendInitialEvents"
+        | "watch"
+        | "stderr"
+        | "stdin"
+        | "stdout"
+        | "tty"
+        | "follow"
+        | "insecureSkipTLSVerifyBackend"
+        | "previous"
+        | "timestamps"
         | "ignoreStoreReadErrorWithClusterBreakingPotential" => "boolean",
         "limit" | "timeoutSeconds" | "gracePeriodSeconds" | "limitBytes" | "sinceSeconds" | "tailLines" | "ports" => {
             "integer"
@@ -200,12 +257,15 @@ struct Maker<'a> {
 /// Adds the paths of a resource.
 pub fn resource(paths: &mut Map<String, Value>, root: &str, resource: &Resource) {
     let kind = &resource.kind;
-    let gvk = kind.response_kind.as_ref().map_or_else(
-        || kind.gvk(),
-        |shown| GroupVersionKind::new(&*shown.group, &*shown.version, &*shown.kind),
-    );
+    let gvk = kind
+        .response_kind
+        .as_ref()
+        .map_or_else(|| kind.gvk(), |shown| GroupVersionKind::new(&*shown.group, &*shown.version, &*shown.kind));
     let (object, list) = if resource.custom {
-        (super::schemas::custom_name(&kind.group, &kind.version, &kind.kind), super::schemas::custom_name(&kind.group, &kind.version, &kind.list_kind()))
+        (
+            super::schemas::custom_name(&kind.group, &kind.version, &kind.kind),
+            super::schemas::custom_name(&kind.group, &kind.version, &kind.list_kind()),
+        )
     } else {
         let name = Schemas::builtin().name_of_kind(&gvk).unwrap_or_default().to_owned();
         (name.clone(), format!("{name}List"))
@@ -447,8 +507,13 @@ impl<'a> Maker<'a> {
         names: &[&'a str],
     ) {
         const METHODS: [(&str, &str); 7] = [
-            ("get", "Get"), ("put", "Put"), ("post", "Post"), ("delete", "Delete"), ("options", "Options"),
-            ("head", "Head"), ("patch", "Patch"),
+            ("get", "Get"),
+            ("put", "Put"),
+            ("post", "Post"),
+            ("delete", "Delete"),
+            ("options", "Options"),
+            ("head", "Head"),
+            ("patch", "Patch"),
         ];
         let proxy = subresource.name == "proxy";
         let (scope, kind) = (self.scope(), &self.kind.kind);
@@ -463,7 +528,11 @@ impl<'a> Maker<'a> {
                     schema: json!({"type": "string"}),
                     types: vec!["*/*"],
                     gvk: GroupVersionKind::new(&*self.kind.group, &*self.kind.version, format!("{kind}{options}")),
-                    ..self.operation(method, "connect", format!("connect{}{name}{scope}{kind}{suffix}{word}", self.prefix))
+                    ..self.operation(
+                        method,
+                        "connect",
+                        format!("connect{}{name}{scope}{kind}{suffix}{word}", self.prefix),
+                    )
                 })
                 .collect();
             let mut base = self.base(true);

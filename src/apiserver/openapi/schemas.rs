@@ -4,9 +4,9 @@ use std::collections::BTreeSet;
 
 use serde_json::json;
 
+use crate::kinds::Schemas;
 use crate::kinds::schema::Schema;
 use crate::kinds::schema::{Additional, ListType, MapType};
-use crate::kinds::Schemas;
 use crate::object::{Map, Value, meta};
 
 use super::super::registry::{Resource, Snapshot};
@@ -94,7 +94,9 @@ fn write(name: &str, schema: &Schema) -> Value {
     let mut value = node(schema);
     let properties = schema.properties.iter().map(|(field, inner)| {
         let mut written = node(inner);
-        if written.get("$ref").is_some() && (is_documented(name, field) || written.as_object().is_some_and(|o| o.len() > 1)) {
+        if written.get("$ref").is_some()
+            && (is_documented(name, field) || written.as_object().is_some_and(|o| o.len() > 1))
+        {
             let target = written["$ref"].take();
             meta::remove(&mut written, &["$ref"]);
             written["allOf"] = json!([{"$ref": target}]);

@@ -231,9 +231,7 @@ fn render(request: &Request, found: &Found) -> Answer {
             });
             Ok(respond::value(200, &list, accepted))
         }
-        Form::Object if plain(request) => {
-            Ok(respond::bytes(200, "application/json", raw(request, found, &list_meta)))
-        }
+        Form::Object if plain(request) => Ok(respond::bytes(200, "application/json", raw(request, found, &list_meta))),
         Form::Object => {
             let mut items = objects(request, found);
             let mut list_meta = list_meta;
