@@ -31,6 +31,8 @@ pub struct Core {
     pub admission: Chain,
     /// Who is who, and who may do what.
     pub auth: super::auth::Auth,
+    /// Where requests are written down, if anywhere.
+    pub audit: Option<super::auth::audit::AuditLog>,
     /// Service addresses and node ports in use.
     pub allocators: Allocators,
     /// Signs and verifies the tokens of service accounts.
@@ -43,7 +45,12 @@ pub struct Core {
 
 impl Core {
     /// Puts the parts together.
-    pub(super) fn new(config: Config, store: Store, tokens: super::tokens::TokenSigner) -> Arc<Self> {
+    pub(super) fn new(
+        config: Config,
+        store: Store,
+        tokens: super::tokens::TokenSigner,
+        audit: Option<super::auth::audit::AuditLog>,
+    ) -> Arc<Self> {
         Arc::new(Self {
             auth: super::auth::Auth::new(&config),
             allocators: Allocators::new(&config),
@@ -55,6 +62,7 @@ impl Core {
             nodes: OnceLock::new(),
             random: SystemRandom::new(),
             tokens,
+            audit,
             config,
             store,
         })

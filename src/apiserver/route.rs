@@ -9,6 +9,7 @@ use http::{Method, Response, header};
 use crate::kinds::{Kind, Kinds};
 use crate::object::{GroupVersionResource, Status, Value};
 
+use super::auth::audit::Audited;
 use super::auth::{self, UserInfo};
 use super::context::{Answer, Request};
 use super::core::Core;
@@ -27,12 +28,18 @@ pub async fn serve(core: &Arc<Core>, request: http::Request<Bytes>, peer: &Peer)
     let accept = accept_header(&parts);
     let fallback = negotiate::accept(&accept, false).unwrap_or_default();
     let plain = Accepted { form: negotiate::Form::Object, ..fallback };
-    let mut response = match guarded(core, &parts, body, query, info, &accept, peer).await {
+    let received = core.now();
+    let mut response = match guarded(core, &parts, body, query.clone(), info.clone(), &accept, peer).await {
         Ok(response) => response,
         Err(status) => respond::status(&status, &plain),
     };
     let headers = response.headers_mut();
     headers.entry(header::CACHE_CONTROL).or_insert(http::HeaderValue::from_static("no-cache, private"));
+    if let Some(log) = &core.audit {
+        let uri = parts.uri.path_and_query().map_or("", http::uri::PathAndQuery::as_str);
+        let audited = Audited { received, uri, headers: &parts.headers, peer, info: &info, query: &query };
+        log.write(core, &audited, response.status());
+    }
     if parts.method == Method::HEAD {
         *response.body_mut() = Body::Full(Bytes::new());
     }

@@ -7,6 +7,7 @@ use std::task::{Context, Poll};
 use bytes::Bytes;
 use futures_util::Stream;
 
+use super::auth::audit::AuditLog;
 use super::config::Config;
 use super::core::Core;
 use super::store::{Store, StoreError, WriteError};
@@ -113,7 +114,11 @@ impl Service {
     pub fn open(config: Config) -> Result<Self, OpenError> {
         let store = Store::open(&config.storage)?;
         let tokens = TokenSigner::new(config.service_account_key.as_deref(), config.service_account_key_file.clone())?;
-        let core = Core::new(config, store, tokens);
+        let audit = config.audit_log.as_ref().map(|path| {
+            let failed = |source| OpenError::AuditLog { path: path.display().to_string(), source };
+            AuditLog::open(path).map_err(failed)
+        });
+        let core = Core::new(config, store, tokens, audit.transpose()?);
         super::bootstrap::restore_allocations(&core);
         super::crd::restore(&core);
         let writes = super::bootstrap::writes(&core, &core.registry.snapshot());

@@ -145,6 +145,7 @@ mod resources;
 mod service_account;
 mod simple;
 mod storage;
+mod webhook;
 
 /// The plugins of a server with default flags, in the reference server's order.
 pub fn default_chain() -> Chain {
@@ -168,7 +169,9 @@ pub fn default_chain() -> Chain {
         simple("CertificateSubjectRestriction", nothing, certificates::subject),
         simple("DefaultIngressClass", storage::default_ingress_class, nothing),
         Box::new(policy::MutatingPolicies::default()),
+        Box::new(webhook::MutatingWebhooks::default()),
         Box::new(policy::ValidatingPolicies::default()),
+        Box::new(webhook::ValidatingWebhooks::default()),
         Box::new(quota::ResourceQuota),
         Box::new(super::auth::escalation::EscalationCheck),
     ])

@@ -32,7 +32,12 @@ impl Auth {
         }
     }
 
-    fn requestor(&self, core: &Core, headers: &HeaderMap, peer: &Peer) -> Result<UserInfo, Status> {
+    /// Finds out who sends a request, impersonation apart.
+    ///
+    /// # Errors
+    ///
+    /// 401 for credentials that are not valid.
+    pub fn requestor(&self, core: &Core, headers: &HeaderMap, peer: &Peer) -> Result<UserInfo, Status> {
         if peer.in_process {
             return Ok(user("kubernetes-admin", "", &[MASTERS]));
         }

@@ -2,6 +2,7 @@
 //!
 //! | module | holds |
 //! |---|---|
+//! | [`audit`] | the audit log |
 //! | [`authenticate`] | certificates, bearer tokens, anonymous |
 //! | [`impersonate`] | the `Impersonate-*` headers |
 //! | [`rbac`], [`rule`], [`node`] | the authorizers |
@@ -17,6 +18,7 @@ use super::config::{AuthorizationMode, Config, StaticToken};
 use super::core::Core;
 use super::query::Query;
 
+pub mod audit;
 pub mod authenticate;
 pub mod escalation;
 mod impersonate;
