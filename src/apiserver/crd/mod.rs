@@ -20,6 +20,7 @@ mod prune;
 mod register;
 mod resource;
 pub mod route;
+mod rules;
 mod schema_rules;
 mod structural;
 mod validate;

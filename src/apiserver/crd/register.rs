@@ -228,16 +228,16 @@ fn settled(core: &Core, crd: &Value) -> Option<Value> {
     const CONFORMANT: &str = "KubernetesAPIApprovalPolicyConformant";
     match approval(crd) {
         Some((Approval::Approved, text)) => {
-            drop(set_condition(&mut new, CONFORMANT, "True", "ApprovedAnnotation", &text, now))
+            set_condition(&mut new, CONFORMANT, "True", "ApprovedAnnotation", &text, now);
         }
         Some((Approval::Bypassed, text)) => {
-            drop(set_condition(&mut new, CONFORMANT, "False", "UnapprovedAnnotation", &text, now))
+            set_condition(&mut new, CONFORMANT, "False", "UnapprovedAnnotation", &text, now);
         }
         Some((Approval::Missing, text)) => {
-            drop(set_condition(&mut new, CONFORMANT, "False", "MissingAnnotation", &text, now))
+            set_condition(&mut new, CONFORMANT, "False", "MissingAnnotation", &text, now);
         }
         Some((Approval::Invalid, text)) => {
-            drop(set_condition(&mut new, CONFORMANT, "False", "InvalidAnnotation", &text, now))
+            set_condition(&mut new, CONFORMANT, "False", "InvalidAnnotation", &text, now);
         }
         None => {}
     }

@@ -18,7 +18,7 @@ use crate::object::{Status, Value, meta};
 use crate::output::jsonpath::JsonPath;
 
 use super::props::Props;
-use super::{decode, lists, prune, validate};
+use super::{decode, lists, prune, rules, validate};
 
 /// Where the scale of an object stands.
 #[derive(Clone, Debug, Default)]
@@ -132,7 +132,7 @@ impl CustomStrategy {
     }
 
     /// What comes after the schema: sets and maps, and the rules.
-    fn invariants(&self, errors: &mut ErrorList, object: &Value, old: Option<&Value>) {
+    fn invariants(&self, errors: &mut ErrorList, object: &Value, old: Option<&Value>) -> Vec<String> {
         let root = Path::default();
         let mut before = ErrorList::new();
         if let Some(old) = old {
@@ -146,13 +146,17 @@ impl CustomStrategy {
             matches!(error.kind, NotSupported | Required | TooLong | TooMany | TypeInvalid)
         };
         if !self.schema.any(&|schema| !schema.validations.is_empty()) {
-            return;
+            return Vec::new();
         }
         if errors.iter().any(blocking) {
             let why = "some validation rules were not checked because the object was invalid; correct the existing \
                        errors to complete validation";
             errors.push(Error::invalid(&root, Value::Null, why));
+            return Vec::new();
         }
+        let mut warnings = Vec::new();
+        rules::check(errors, &mut warnings, &root, object, old, &self.schema);
+        warnings
     }
 
     fn keep_unless_changed(object: &mut Value, old: &Value) {
@@ -244,12 +248,13 @@ impl Strategy for CustomStrategy {
             self.scale_spec(&mut errors, object);
             self.scale_status(&mut errors, object);
         }
-        self.invariants(&mut errors, object, None);
+        let mut warnings = self.invariants(&mut errors, object, None);
         if !errors.is_empty() {
             return Err(Self::refuse(resource, object, &errors));
         }
         self.settle(object);
-        Ok(finalizer_warnings(object, None))
+        warnings.extend(finalizer_warnings(object, None));
+        Ok(warnings)
     }
 
     fn before_update(&self, scope: &Scope<'_>, object: &mut Value, old: &Value) -> Outcome {
@@ -269,12 +274,13 @@ impl Strategy for CustomStrategy {
             self.scale_spec(&mut errors, object);
             self.scale_status(&mut errors, object);
         }
-        self.invariants(&mut errors, object, Some(old));
+        let mut warnings = self.invariants(&mut errors, object, Some(old));
         if !errors.is_empty() {
             return Err(Self::refuse(resource, object, &errors));
         }
         self.settle(object);
-        Ok(finalizer_warnings(object, Some(old)))
+        warnings.extend(finalizer_warnings(object, Some(old)));
+        Ok(warnings)
     }
 
     fn before_subresource_update(
@@ -305,12 +311,12 @@ impl Strategy for CustomStrategy {
             validate::validate(&mut errors, &Path::new("status"), status, old.get("status"), schema);
         }
         self.scale_status(&mut errors, object);
-        self.invariants(&mut errors, object, Some(old));
+        let warnings = self.invariants(&mut errors, object, Some(old));
         if !errors.is_empty() {
             return Err(Self::refuse(scope.resource, object, &errors));
         }
         self.settle(object);
-        Ok(Vec::new())
+        Ok(warnings)
     }
 
     fn allow_create_on_update(&self) -> bool {
