@@ -30,6 +30,7 @@ mod get;
 mod help;
 mod label;
 mod labels;
+mod logs;
 mod mutate;
 mod node;
 mod options;
@@ -91,6 +92,7 @@ pub static VERBS: &[Verb] = &[
     Verb::of::<node::UncordonArgs>("uncordon", Group::Cluster).words(Words::Name("nodes")),
     Verb::of::<node::DrainArgs>("drain", Group::Cluster).words(Words::Name("nodes")),
     Verb::of::<node::TaintArgs>("taint", Group::Cluster).words(Words::Resources(&["node"])),
+    Verb::of::<logs::LogsArgs>("logs", Group::Troubleshooting).words(Words::PodContainer),
     auth::VERB,
     cluster::VERB,
     cluster_info::VERB,
