@@ -2,6 +2,7 @@
 
 mod applyset;
 mod client_side;
+mod edit_last_applied;
 mod last_applied;
 mod prune;
 mod server_side;
@@ -33,6 +34,7 @@ pub const VERB: Verb = Verb::of::<ApplyArgs>("apply", Group::Advanced).children(
 
 /// One line per sub-verb.
 const CHILDREN: &[Verb] = &[
+    Verb::of::<edit_last_applied::EditArgs>("edit-last-applied", Group::Advanced),
     Verb::of::<last_applied::SetArgs>("set-last-applied", Group::Advanced),
     Verb::of::<last_applied::ViewArgs>("view-last-applied", Group::Advanced),
 ];

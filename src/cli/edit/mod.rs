@@ -3,8 +3,8 @@
 //! What the server finds invalid, and what cannot be read, comes back into the editor with the reasons at its top;
 //! what is not saved stays in the file.
 
-mod editor;
-mod text;
+pub(super) mod editor;
+pub(super) mod text;
 
 use std::path::PathBuf;
 
