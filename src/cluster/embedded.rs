@@ -48,13 +48,13 @@ impl Embedded {
         let service = open(Config {
             storage: storage(folder),
             client_ca: Some(pair.certificate.clone()),
-            cluster_ca: Some(SigningAuthority { certificate: pair.certificate.clone(), key: pair.key }),
+            cluster_ca: Some(SigningAuthority { certificate: pair.certificate.clone(), key: pair.key.clone() }),
             service_account_key_file: folder.map(|folder| folder.pki().join("sa.key")),
             ..Config::default()
         })?;
         service.core().set_node_connections(Arc::new(SimulatedNodes));
         let transport: SharedTransport = Arc::new(LocalTransport::new(service.clone()));
-        let settings = Settings { root_certificate: pair.certificate };
+        let settings = Settings { root_certificate: pair.certificate, root_key: pair.key };
         let manager = parts::manager(transport.clone(), ControllerSet::All, nodes, &settings);
         let (tell, ready) = oneshot::channel();
         let running = tokio::spawn(parts::run(manager.clone(), transport, nodes, tell));

@@ -139,7 +139,10 @@ async fn serve(options: &RunOptions, lock: Option<Lock>, stop: watch::Receiver<b
         service.core().set_node_connections(Arc::new(SimulatedNodes));
     }
     let transport: SharedTransport = Arc::new(LocalTransport::new(service.clone()));
-    let settings = Settings { root_certificate: identity.authority.pair.certificate.clone() };
+    let settings = Settings {
+        root_certificate: identity.authority.pair.certificate.clone(),
+        root_key: identity.authority.pair.key.clone(),
+    };
     let manager = parts::manager(transport.clone(), options.controllers, options.nodes, &settings);
     let (tell, ready) = oneshot::channel();
     let nodes = if options.controllers == ControllerSet::All { options.nodes } else { 0 };

@@ -6,30 +6,37 @@
 
 pub mod accounts;
 pub mod cronjob;
+pub mod csr;
 pub mod daemonset;
 pub mod deployment;
 pub mod disruption;
 pub mod endpoints;
+pub mod eviction;
 pub mod garbage;
 mod history;
 pub mod job;
 pub mod namespaces;
 pub mod node_taints;
 pub mod placement;
+pub mod podautoscaler;
 pub mod pods;
+pub mod quota;
 pub mod replicaset;
 pub mod roles;
 pub mod runtime;
 pub mod statefulset;
+pub mod tokens;
 pub mod volumes;
 
 use runtime::Controller;
 
 /// What the controllers need to know of their cluster.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Default)]
 pub struct Settings {
     /// The certificate of the cluster's authority (PEM), published in every namespace.
     pub root_certificate: String,
+    /// The key of that certificate (PEM), with which certificates are signed.
+    pub root_key: String,
 }
 
 /// The controllers that keep namespaces, accounts and ownership in order and start nothing.
@@ -38,10 +45,16 @@ pub fn housekeeping(settings: &Settings) -> Vec<Box<dyn Controller>> {
         Box::new(namespaces::Namespaces),
         Box::new(accounts::ServiceAccounts),
         Box::new(accounts::RootCertificates { certificate: settings.root_certificate.clone() }),
+        Box::new(tokens::Tokens { certificate: settings.root_certificate.clone() }),
         Box::new(garbage::GarbageCollector),
         Box::new(roles::ClusterRoleAggregation),
         Box::new(volumes::ClaimProtection),
         Box::new(volumes::VolumeProtection),
+        Box::new(quota::Quotas),
+        Box::new(csr::CertificateSigner {
+            certificate: settings.root_certificate.clone(),
+            key: settings.root_key.clone(),
+        }),
     ]
 }
 
@@ -56,10 +69,13 @@ pub fn workloads(_settings: &Settings) -> Vec<Box<dyn Controller>> {
         Box::new(statefulset::StatefulSets),
         Box::new(cronjob::CronJobs),
         Box::new(disruption::Disruptions),
+        Box::new(podautoscaler::PodAutoscalers),
         Box::new(endpoints::Endpoints),
         Box::new(endpoints::EndpointSlices),
         Box::new(endpoints::EndpointSliceMirroring),
         Box::new(volumes::VolumeBinder),
         Box::new(node_taints::NodeTaints),
+        Box::new(eviction::TaintEviction),
+        Box::new(eviction::PodGarbage),
     ]
 }

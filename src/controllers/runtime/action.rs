@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::Resource;
+use super::{Key, Resource};
 use crate::object::Value;
 
 /// The media type of a patch.
@@ -97,6 +97,17 @@ pub enum Action {
         /// What to post.
         object: Value,
     },
+    /// Requests a token of a service account and writes it, with `patch` (a merge patch), into a secret.
+    StoreToken {
+        /// The service account.
+        account: Key,
+        /// The `TokenRequest`.
+        request: Value,
+        /// The secret.
+        secret: Key,
+        /// What else to change of the secret.
+        patch: Value,
+    },
     /// Records an event about an object; the same event again counts up.
     Event {
         /// The object that it is about.
@@ -116,6 +127,19 @@ impl Action {
     /// Replaces the status of `object`.
     pub fn update_status(resource: &Resource, object: Value) -> Self {
         Self::Update { resource: resource.clone(), subresource: Some("status"), object }
+    }
+
+    /// Changes `object` by a merge patch.
+    pub fn merge(resource: &Resource, object: &Value, patch: Value) -> Self {
+        use crate::object::meta;
+        Self::Patch {
+            resource: resource.clone(),
+            namespace: meta::namespace(object).to_owned(),
+            name: meta::name(object).to_owned(),
+            subresource: None,
+            patch_type: PatchType::Merge,
+            patch,
+        }
     }
 
     /// Deletes `object` if it is still the one that was seen.

@@ -295,8 +295,13 @@ impl Turn<'_> {
             }
             Action::Patch { resource, namespace, name, subresource, patch_type, patch } => {
                 let path = path(&resource, &namespace, &name, subresource);
-                let patched = api.call(Method::PATCH, &path, patch_type.media_type(), Some(&patch)).await;
-                self.unless_gone(&resource, &Key { namespace, name }, patched)
+                let mut answer = api.call(Method::PATCH, &path, patch_type.media_type(), Some(&patch)).await;
+                let key = Key { namespace, name };
+                if subresource == Some("scale") && answer.is_ok() {
+                    // A scale is another kind of object; what has become of its owner is what the cache keeps.
+                    answer = api.get(&resource, &key).await;
+                }
+                self.unless_gone(&resource, &key, answer)
             }
             Action::Delete { resource, namespace, name, options } => {
                 let path = path(&resource, &namespace, &name, None);
@@ -314,6 +319,9 @@ impl Turn<'_> {
                 let now = api.get(&resource, &key).await;
                 self.unless_gone(&resource, &key, now)
             }
+            Action::StoreToken { account, request, secret, patch } => {
+                self.store_token(&account, &request, secret, patch).await
+            }
             Action::Event { regarding, type_, reason, message } => {
                 let component = self.runner.controller.event_source();
                 let event = Event { component, regarding: &regarding, type_, reason, message: &message };
@@ -329,6 +337,29 @@ impl Turn<'_> {
                 Ok(())
             }
         }
+    }
+
+    async fn store_token(&self, account: &Key, request: &Value, secret: Key, mut patch: Value) -> Result<(), ApiError> {
+        use base64::Engine as _;
+        let accounts = Resource::new("", "v1", "serviceaccounts");
+        let path = path(&accounts, &account.namespace, &account.name, Some("token"));
+        let answer = match self.runner.api.call(Method::POST, &path, "application/json", Some(request)).await {
+            // Account or secret went away meanwhile; their deletion brings the next turn.
+            Err(error) if error.is_code(404) => return Ok(()),
+            answer => answer?,
+        };
+        let token = meta::str_at(&answer, &["status", "token"]);
+        let token = base64::engine::general_purpose::STANDARD.encode(token);
+        meta::set(&mut patch, &["data", "token"], token);
+        let write = Action::Patch {
+            resource: Resource::new("", "v1", "secrets"),
+            namespace: secret.namespace,
+            name: secret.name,
+            subresource: None,
+            patch_type: super::PatchType::Merge,
+            patch,
+        };
+        Box::pin(self.one(write)).await
     }
 
     /// An object that is gone needs no write; the cache learns that it is.

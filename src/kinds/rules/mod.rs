@@ -38,6 +38,7 @@ pub mod quantity;
 pub mod service;
 mod storage;
 mod storage_class;
+pub mod usage;
 pub mod value;
 
 pub use defaults::default_object;

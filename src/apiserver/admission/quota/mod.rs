@@ -8,13 +8,13 @@ use futures_util::future::BoxFuture;
 
 use crate::apiserver::core::{Core, store_failure};
 use crate::apiserver::store::{Encoded, Entry, Expect, Write, WriteError};
+use crate::kinds::rules::usage as taken;
 use crate::object::quantity::Quantity;
 use crate::object::{Status, Value, meta};
 
 use super::resources::{self, Amounts};
 use super::{Attributes, Operation, Plugin};
 
-mod scope;
 mod usage;
 
 /// How often the usage is read again when another request was faster.
@@ -54,8 +54,9 @@ async fn check(core: &Core, attributes: &mut Attributes) -> Result<(), Status> {
         return Ok(());
     }
     let Some(object) = &attributes.object else { return Ok(()) };
-    let used = usage::of(attributes, object);
-    let before = attributes.old.as_ref().map(|old| usage::of(attributes, old)).unwrap_or_default();
+    let (group, plural) = (attributes.resource.group(), attributes.resource.plural());
+    let used = taken::of(group, plural, object, core.now());
+    let before = attributes.old.as_ref().map(|old| taken::of(group, plural, old, core.now())).unwrap_or_default();
     let prefix = format!("/registry/resourcequotas/{}/", attributes.namespace);
     for _ in 0..ATTEMPTS {
         let entries = core.store.list(&prefix, None).entries;
@@ -100,8 +101,9 @@ fn charge(
     let specified = resources::list(&quota, &["spec", "hard"]);
     let name = meta::name(&quota).to_owned();
     let pods = attributes.is_for("", "pods", "") || attributes.is_for("", "pods", "resize");
-    let claims = attributes.is_for("", "persistentvolumeclaims", "");
-    if !scope::matches(&quota, pods, claims, object) {
+    let group = attributes.resource.group();
+    let plural = if group.is_empty() { attributes.resource.plural() } else { "" };
+    if !taken::in_scopes(&quota, plural, object) {
         return Ok(None);
     }
     let limited = if hard.is_empty() { &specified } else { &hard };
