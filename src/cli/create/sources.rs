@@ -179,6 +179,6 @@ mod tests {
     #[test]
     fn hashes_are_kubernetes() {
         // The digest of the empty config map in Kubernetes' own tests.
-        assert_eq!(content_hash(r#"{"data":{},"kind":"ConfigMap","name":""}"#), "6ct58987ht");
+        assert_eq!(content_hash(r#"{"data":{},"kind":"ConfigMap","name":""}"#), "42745tchd9");
     }
 }
