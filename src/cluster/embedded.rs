@@ -3,7 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::oneshot;
+use bytes::Bytes;
+use tokio::sync::{OnceCell, oneshot};
 use tokio::task::JoinHandle;
 
 use super::certs::Authority;
@@ -14,7 +15,8 @@ use super::parts::{self, ControllerSet};
 use super::run::{open, storage};
 use super::{ClusterError, DataFolder};
 use crate::apiserver::{Config, Service, SigningAuthority};
-use crate::client::transport::SharedTransport;
+use crate::client::transport::{BoxFuture, SharedTransport};
+use crate::client::{Body, Transport, TransportError};
 use crate::controllers::Settings;
 use crate::controllers::runtime::Manager;
 
@@ -24,12 +26,30 @@ const HORIZON: Duration = Duration::from_secs(2);
 /// How long a command waits for the controllers at most.
 const SETTLE: Duration = Duration::from_secs(10);
 
+/// Holds the first request back until the controllers have been through a new cluster.
+struct Prepared {
+    local: LocalTransport,
+    manager: Arc<Manager>,
+    prepared: OnceCell<()>,
+}
+
+impl Transport for Prepared {
+    fn send(&self, request: http::Request<Bytes>) -> BoxFuture<'_, Result<http::Response<Body>, TransportError>> {
+        Box::pin(async move {
+            self.prepared.get_or_init(|| parts::settle(&self.manager, Duration::ZERO, SETTLE)).await;
+            self.local.send(request).await
+        })
+    }
+}
+
 /// An open cluster of this process. Close it, so that controllers settle and the store is written.
 pub struct Embedded {
     service: Service,
     manager: Arc<Manager>,
     running: JoinHandle<()>,
     ready: Option<oneshot::Receiver<()>>,
+    /// Whether the cluster held nothing before.
+    fresh: bool,
     _lock: Option<Lock>,
 }
 
@@ -39,6 +59,7 @@ impl Embedded {
     /// # Errors
     /// [`ClusterError::InUse`] when another process serves the folder, others when it cannot be read.
     pub fn open(folder: Option<&DataFolder>, nodes: u8) -> Result<Self, ClusterError> {
+        let fresh = folder.is_none_or(|folder| !folder.store().exists());
         let lock = folder.map(DataFolder::lock).transpose()?;
         let authority = match folder {
             Some(folder) => Authority::load_or_generate(&folder.pki())?,
@@ -58,12 +79,17 @@ impl Embedded {
         let manager = parts::manager(transport.clone(), ControllerSet::All, nodes, &settings);
         let (tell, ready) = oneshot::channel();
         let running = tokio::spawn(parts::run(manager.clone(), transport, nodes, tell));
-        Ok(Self { service, manager, running, ready: Some(ready), _lock: lock })
+        Ok(Self { service, manager, running, ready: Some(ready), fresh, _lock: lock })
     }
 
-    /// The way to the API server.
+    /// The way to the API server. In a new cluster the first request waits for what every namespace is given, such as
+    /// the service account that pods need.
     pub fn transport(&self) -> SharedTransport {
-        Arc::new(LocalTransport::new(self.service.clone()))
+        let local = LocalTransport::new(self.service.clone());
+        if !self.fresh {
+            return Arc::new(local);
+        }
+        Arc::new(Prepared { local, manager: self.manager.clone(), prepared: OnceCell::new() })
     }
 
     /// Waits until the controllers have seen everything and have nothing to do.

@@ -113,9 +113,7 @@ fn fields_set_by_others_stay(cluster: &Cluster) {
     cluster.write("web.yaml", &deployment("", "", "nginx:1.27"));
     cluster.knarr("apply -f web.yaml").ok();
     assert_eq!(cluster.knarr("scale deploy web --replicas=4").ok(), "deployment.apps/web scaled\n");
-    let label = "apiVersion: apps/v1\nkind: Deployment\nmetadata:\n  name: web\n  labels: {by: hand}\n";
-    let applied = cluster.piped("apply --server-side --field-manager=hand -f -", label).ok();
-    assert_eq!(applied, "deployment.apps/web serverside-applied\n");
+    assert_eq!(cluster.knarr("label deploy web by=hand").ok(), "deployment.apps/web labeled\n");
     cluster.write("web.yaml", &deployment("  labels:\n    team: a\n", "", "nginx:1.28"));
     assert_eq!(cluster.knarr("apply -f web.yaml").ok(), "deployment.apps/web configured\n");
     let shown = "get deploy web -o jsonpath={.spec.replicas}{.metadata.labels}";

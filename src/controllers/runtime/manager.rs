@@ -1,6 +1,7 @@
 //! Runs controllers against a transport.
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -37,6 +38,7 @@ pub struct Manager {
     resources: Vec<Resource>,
     informers: Mutex<HashMap<Resource, AbortHandle>>,
     definitions_changed: Arc<Notify>,
+    started: AtomicBool,
 }
 
 fn definitions() -> Resource {
@@ -91,6 +93,7 @@ impl Manager {
             resources,
             informers: Mutex::default(),
             definitions_changed: Arc::default(),
+            started: AtomicBool::new(false),
         }
     }
 
@@ -110,6 +113,7 @@ impl Manager {
             // A resource that cannot be listed yet is tried again by its informer; the others go on.
             let _ = first.await;
         }
+        self.started.store(true, Ordering::Release);
         // Whoever waited may have gone.
         let _ = ready.send(());
         for at in 0..self.runners.len() {
@@ -177,9 +181,9 @@ impl Manager {
         })
     }
 
-    /// Whether no controller has work now or within `horizon`.
+    /// Whether everything has been listed and no controller has work now or within `horizon`.
     pub fn is_idle(&self, horizon: Duration) -> bool {
-        self.runners.iter().all(|runner| runner.queue.is_idle(horizon))
+        self.started.load(Ordering::Acquire) && self.runners.iter().all(|runner| runner.queue.is_idle(horizon))
     }
 }
 
