@@ -81,7 +81,7 @@ pub fn parse(body: &[u8], encoding: Encoding) -> Result<Parsed, String> {
 }
 
 /// What the YAML reader itself says, without the words of the conversion to JSON.
-fn yaml_text(text: &str) -> String {
+pub fn yaml_text(text: &str) -> String {
     text.trim_start_matches("error converting YAML to JSON: ").to_owned()
 }
 

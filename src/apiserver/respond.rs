@@ -4,6 +4,7 @@ use bytes::Bytes;
 use http::{HeaderValue, Response, StatusCode, header};
 use serde_json::json;
 
+use crate::kinds::rules;
 use crate::object::{Status, Value, json as go_json, meta};
 
 use super::context::{Answer, Request};
@@ -74,11 +75,18 @@ pub fn add_warnings(response: &mut Response<Body>, warnings: &[String]) {
 
 /// The metadata of an object alone.
 pub fn metadata_only(object: &Value, version: &str) -> Value {
-    json!({
+    let mut partial = json!({
         "kind": "PartialObjectMetadata",
         "apiVersion": format!("meta.k8s.io/{version}"),
         "metadata": object.get("metadata").cloned().unwrap_or_else(|| json!({})),
-    })
+    });
+    for annotation in rules::of(&meta::gvk(object).group_kind()).field_annotations {
+        meta::remove(&mut partial, &["metadata", "annotations", annotation]);
+        if meta::map_at(&partial, &["metadata", "annotations"]).is_some_and(serde_json::Map::is_empty) {
+            meta::remove(&mut partial, &["metadata", "annotations"]);
+        }
+    }
+    partial
 }
 
 /// The Go name of a resource's internal type, as 406 messages show it.

@@ -185,6 +185,7 @@ fn carry_over(object: &mut Value, old: &Value) {
             meta::set(object, &["spec", "clusterIPs"], addresses.clone());
         }
     }
+    follow_address(object, old);
     if needs_ports(old) && needs_ports(object) {
         let old_ports = meta::list_at(old, &["spec", "ports"]).to_vec();
         let key = |port: &Value| (port.get("port").cloned(), meta::str_at(port, &["protocol"]).to_owned());
@@ -207,6 +208,21 @@ fn carry_over(object: &mut Value, old: &Value) {
     drop_unwanted(object, old);
 }
 
+/// The list of addresses follows the single one when only that was changed (`normalizeClusterIPs`).
+fn follow_address(object: &mut Value, old: &Value) {
+    let address = meta::str_at(object, &["spec", "clusterIP"]).to_owned();
+    let before = meta::str_at(old, &["spec", "clusterIP"]);
+    let list = |service: &Value| meta::list_at(service, &["spec", "clusterIPs"]).to_vec();
+    if address == before || list(object) != list(old) {
+        return;
+    }
+    if address.is_empty() {
+        meta::remove(object, &["spec", "clusterIPs"]);
+    } else {
+        meta::set(object, &["spec", "clusterIPs"], json!([address]));
+    }
+}
+
 /// `dropTypeDependentFields`: a service that turns into another type loses what only its old type has.
 fn drop_unwanted(object: &mut Value, old: &Value) {
     if needs_address(old) && !needs_address(object) && type_of(object) == "ExternalName" {
@@ -218,6 +234,14 @@ fn drop_unwanted(object: &mut Value, old: &Value) {
         for field in ["ipFamilies", "ipFamilyPolicy"] {
             meta::remove(object, &["spec", field]);
         }
+        if meta::get(object, &["spec", "internalTrafficPolicy"]) == meta::get(old, &["spec", "internalTrafficPolicy"]) {
+            meta::remove(object, &["spec", "internalTrafficPolicy"]);
+        }
+    }
+    let external = |service: &Value| matches!(type_of(service), "NodePort" | "LoadBalancer");
+    let policy = |service: &Value| meta::get(service, &["spec", "externalTrafficPolicy"]).cloned();
+    if external(old) && !external(object) && policy(object) == policy(old) {
+        meta::remove(object, &["spec", "externalTrafficPolicy"]);
     }
     if needs_ports(old) && !needs_ports(object) {
         let old_ports = meta::list_at(old, &["spec", "ports"]).to_vec();

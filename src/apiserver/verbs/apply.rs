@@ -2,8 +2,8 @@
 
 use crate::apiserver::context::{Answer, Request};
 use crate::apiserver::managed::{self, Writer};
-use crate::apiserver::options::WriteOptions;
-use crate::apiserver::respond;
+use crate::apiserver::options::{FieldValidation, WriteOptions};
+use crate::apiserver::{decode, respond};
 use crate::manifest;
 use crate::object::{Status, Value, meta};
 
@@ -19,6 +19,7 @@ pub async fn apply(request: &Request, options: &WriteOptions) -> Answer {
     let resource = &request.resource;
     let config = manifest::yaml_to_value(&request.body, false)
         .map_err(|e| Status::bad_request(format!("error decoding YAML: error converting YAML to JSON: {e}")))?;
+    report_repetitions(request, options)?;
     let subresource = request.info.subresource.clone();
     let plan = Plan {
         options,
@@ -41,6 +42,18 @@ pub async fn apply(request: &Request, options: &WriteOptions) -> Answer {
     })
     .await?;
     respond::object(request, if updated.created { 201 } else { 200 }, &updated.object)
+}
+
+/// What strict reading of the configuration objects to: repeated keys.
+fn report_repetitions(request: &Request, options: &WriteOptions) -> Result<(), Status> {
+    if options.field_validation == FieldValidation::Ignore {
+        return Ok(());
+    }
+    let Err(problem) = manifest::yaml_to_value(&request.body, true) else { return Ok(()) };
+    if options.field_validation == FieldValidation::Strict {
+        return Err(Status::bad_request(format!("error strict decoding YAML: {problem}")));
+    }
+    options.report(request, vec![decode::yaml_text(&problem.to_string())])
 }
 
 /// Brings what apply made into normal form again.

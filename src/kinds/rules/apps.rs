@@ -69,6 +69,7 @@ pub const RULES: &[Rules] = &[
     },
     Rules {
         kind: "DaemonSet",
+        field_annotations: &[TEMPLATE_GENERATION],
         convert: |set| {
             convert_spec_in(set, &["spec", "template", "spec"]);
             // The annotation is a field of the internal version, where it is 0 until the set is prepared.

@@ -143,6 +143,8 @@ pub struct Rules {
     /// `CheckGracefulDelete`: seconds of grace for an object, given what the request asks; absent where deletion is
     /// immediate.
     pub graceful_deletion: Option<fn(&Value, Option<i64>) -> i64>,
+    /// Annotations that are fields of the internal version, and so no part of its metadata.
+    pub field_annotations: &'static [&'static str],
     /// Subresources with rules of their own, besides `status`.
     pub subresources: &'static [Subresource],
     /// Writes down who asks for the object, as `UserInfo`.
@@ -182,6 +184,7 @@ pub const GENERIC: Rules = Rules {
     allow_create_on_update: false,
     allow_unconditional_update: true,
     graceful_deletion: None,
+    field_annotations: &[],
     subresources: &[],
     requester: |_, _| (),
     garbage_collection: GarbageCollection::DeleteDependents,
