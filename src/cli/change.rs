@@ -34,6 +34,40 @@ pub struct ChosenArgs {
 }
 
 impl ChosenArgs {
+    /// Refuses flags that contradict each other, and a selection of nothing; `file` is the example file that the verb's
+    /// messages name.
+    ///
+    /// # Errors
+    /// kubectl's text of what is wrong.
+    pub fn check(&self, resources: &[String], dry_run: DryRun, file: &str) -> Result<()> {
+        if self.all && !self.selector.is_empty() {
+            return Err(Error::new("cannot set --all and --selector at the same time"));
+        }
+        if self.all && !self.field_selector.is_empty() {
+            return Err(Error::new("cannot set --all and --field-selector at the same time"));
+        }
+        if self.local {
+            if dry_run == DryRun::Server {
+                return Err(Error::new("cannot specify --local and --dry-run=server - did you mean --dry-run=client?"));
+            }
+            if !resources.is_empty() {
+                return Err(Error::new(format!(
+                    "can only use local files by -f {file}.yaml or --filename={file}.json when --local=true is set"
+                )));
+            }
+            if self.files.is_empty() {
+                return Err(Error::new(format!(
+                    "one or more files must be specified as -f {file}.yaml or --filename={file}.json"
+                )));
+            }
+        } else if resources.is_empty() && self.files.is_empty() {
+            return Err(Error::new(
+                "one or more resources must be specified as <resource> <name> or <resource>/<name>",
+            ));
+        }
+        Ok(())
+    }
+
     /// The selection of these words.
     pub fn selection(&self, cx: &Context, words: &[String]) -> Result<Selection> {
         let mut selection = Selection {

@@ -78,33 +78,10 @@ impl Run for LabelArgs {
 
 impl LabelArgs {
     fn check(&self, resources: &[String], changes: &Pairs, dry_run: DryRun) -> Result<()> {
-        let chosen = &self.chosen;
         if self.list && !self.tell.output.format().is_empty() {
             return Err(Error::new("--list and --output may not be specified together"));
         }
-        if chosen.all && !chosen.selector.is_empty() {
-            return Err(Error::new("cannot set --all and --selector at the same time"));
-        }
-        if chosen.all && !chosen.field_selector.is_empty() {
-            return Err(Error::new("cannot set --all and --field-selector at the same time"));
-        }
-        if chosen.local {
-            if dry_run == DryRun::Server {
-                return Err(Error::new("cannot specify --local and --dry-run=server - did you mean --dry-run=client?"));
-            }
-            if !resources.is_empty() {
-                return Err(Error::new(
-                    "can only use local files by -f pod.yaml or --filename=pod.json when --local=true is set",
-                ));
-            }
-            if chosen.files.is_empty() {
-                return Err(Error::new("one or more files must be specified as -f pod.yaml or --filename=pod.json"));
-            }
-        } else if resources.is_empty() && chosen.files.is_empty() {
-            return Err(Error::new(
-                "one or more resources must be specified as <resource> <name> or <resource>/<name>",
-            ));
-        }
+        self.chosen.check(resources, dry_run, "pod")?;
         if changes.set.is_empty() && changes.removed.is_empty() && !self.list {
             return Err(Error::new("at least one label update is required"));
         }

@@ -4,7 +4,7 @@ mod applyset;
 mod client_side;
 mod edit_last_applied;
 mod last_applied;
-mod prune;
+pub(super) mod prune;
 mod server_side;
 mod waves;
 

@@ -15,7 +15,7 @@ use crate::object::{GroupVersionKind, meta};
 use crate::resource::{Query, Target};
 
 /// The kinds that are pruned when none are named: group, version, kind.
-const DEFAULTS: [(&str, &str, &str); 16] = [
+pub(in crate::cli) const DEFAULTS: [(&str, &str, &str); 16] = [
     ("", "v1", "ConfigMap"),
     ("", "v1", "Endpoints"),
     ("", "v1", "PersistentVolumeClaim"),
@@ -34,7 +34,8 @@ const DEFAULTS: [(&str, &str, &str); 16] = [
     ("", "v1", "PersistentVolume"),
 ];
 
-const NAMESPACE_WARNING: &str = "Deprecated: kubectl apply will no longer prune non-namespaced resources by default \
+/// What kubectl says of kinds without namespaces when one is named.
+pub(in crate::cli) const NAMESPACE_WARNING: &str = "Deprecated: kubectl apply will no longer prune non-namespaced resources by default \
                                  when used with the --namespace flag in a future release. To preserve the current \
                                  behaviour, list the resources you want to target explicitly in the \
                                  --prune-allowlist flag.";

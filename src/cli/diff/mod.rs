@@ -10,6 +10,7 @@ use futures_util::StreamExt;
 use futures_util::stream;
 use serde_json::json;
 
+use super::apply::prune::{DEFAULTS, NAMESPACE_WARNING};
 use super::args::{FileArgs, strip_managed_fields};
 use super::context::Context;
 use super::error::{Error, Result};
@@ -62,30 +63,6 @@ pub struct DiffArgs {
     #[arg(long)]
     show_secrets: bool,
 }
-
-/// The kinds that are pruned by default.
-const PRUNED: [(&str, &str, &str); 16] = [
-    ("", "v1", "ConfigMap"),
-    ("", "v1", "Endpoints"),
-    ("", "v1", "PersistentVolumeClaim"),
-    ("", "v1", "Pod"),
-    ("", "v1", "ReplicationController"),
-    ("", "v1", "Secret"),
-    ("", "v1", "Service"),
-    ("batch", "v1", "Job"),
-    ("batch", "v1", "CronJob"),
-    ("networking.k8s.io", "v1", "Ingress"),
-    ("apps", "v1", "DaemonSet"),
-    ("apps", "v1", "Deployment"),
-    ("apps", "v1", "ReplicaSet"),
-    ("apps", "v1", "StatefulSet"),
-    ("", "v1", "Namespace"),
-    ("", "v1", "PersistentVolume"),
-];
-
-const PRUNE_WARNING: &str = "Deprecated: kubectl apply will no longer prune non-namespaced resources by default when \
-                             used with the --namespace flag in a future release. To preserve the current behaviour, \
-                             list the resources you want to target explicitly in the --prune-allowlist flag.";
 
 impl Run for DiffArgs {
     async fn run(self, cx: &Context) -> Result<()> {
@@ -213,7 +190,7 @@ impl DiffArgs {
 
     fn pruned_kinds(&self) -> Result<Vec<GroupVersionKind>> {
         if self.prune_allowlist.is_empty() {
-            return Ok(PRUNED
+            return Ok(DEFAULTS
                 .iter()
                 .map(|(group, version, kind)| GroupVersionKind::new(*group, *version, *kind))
                 .collect());
@@ -237,7 +214,7 @@ impl DiffArgs {
         seen: &[String],
     ) -> Result<Vec<Value>> {
         if self.prune_allowlist.is_empty() {
-            cx.log('W', "prune.go:71", PRUNE_WARNING)?;
+            cx.log('W', "prune.go:71", NAMESPACE_WARNING)?;
         }
         let labels = self.selector.clone().unwrap_or_default();
         let options = ListOptions { labels, ..ListOptions::default() };
