@@ -4,7 +4,7 @@ use bytes::Bytes;
 
 use crate::kinds::decode::{self as kinds_decode, Node};
 use crate::manifest;
-use crate::object::{GroupVersion, GroupVersionKind, Status, Value, field, meta};
+use crate::object::{GroupVersion, GroupVersionKind, Status, Value, go, meta};
 
 use super::negotiate::Encoding;
 use super::registry::Resource;
@@ -41,7 +41,7 @@ pub fn refused(sent: &GroupVersionKind, expected: &str, why: &str) -> Status {
     Status::bad_request(format!(
         "{} in version {} cannot be handled as a {expected}: {why}",
         sent.kind,
-        field::quote(&sent.version)
+        go::quote(&sent.version)
     ))
 }
 
@@ -112,8 +112,8 @@ pub fn check_kind(value: &Value, expected: &GroupVersionKind, body: &[u8]) -> Re
     if !super::scheme::is_registered(&sent) {
         let why = format!(
             "no kind {} is registered for version {} in scheme \"k8s.io/kubernetes/pkg/api/legacyscheme/scheme.go:30\"",
-            field::quote(&sent.kind),
-            field::quote(&sent.api_version())
+            go::quote(&sent.kind),
+            go::quote(&sent.api_version())
         );
         return Err(refused(&sent, &expected.kind, &why));
     }

@@ -6,7 +6,7 @@ use std::sync::OnceLock;
 use serde::Deserialize;
 
 use crate::object::selector::FieldSelector;
-use crate::object::{Status, Value, field, meta};
+use crate::object::{Status, Value, go, meta};
 
 use super::registry::Resource;
 
@@ -54,7 +54,7 @@ pub fn check(resource: &Resource, selector: &FieldSelector) -> Result<(), Status
         };
         if !known {
             return Err(match row.and_then(|row| row.message.as_ref()) {
-                Some(message) => Status::bad_request(message.replace("{}", &field::quote(name))),
+                Some(message) => Status::bad_request(message.replace("{}", &go::quote(name))),
                 None => unsupported(name, row.is_some_and(|row| row.own), &extra),
             });
         }
@@ -68,7 +68,7 @@ fn unsupported(name: &str, own: bool, extra: &[String]) -> Status {
     }
     Status::bad_request(format!(
         "{} is not a known field selector: only \"metadata.name\", \"metadata.namespace\"",
-        field::quote(name)
+        go::quote(name)
     ))
 }
 

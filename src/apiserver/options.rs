@@ -269,7 +269,7 @@ impl ListOptions {
 fn integer(query: &Query, name: &str) -> Result<Option<i64>, Status> {
     let Some(text) = query.get(name) else { return Ok(None) };
     text.parse().map(Some).map_err(|_| {
-        let quoted = crate::object::field::quote(text);
+        let quoted = crate::object::go::quote(text);
         Status::bad_request(format!("strconv.ParseInt: parsing {quoted}: invalid syntax"))
     })
 }
@@ -286,7 +286,7 @@ pub fn parse_resource_version(text: &str) -> Result<u64, String> {
     {
         return Ok(revision);
     }
-    let quoted = crate::object::field::quote(text);
+    let quoted = crate::object::go::quote(text);
     let why = if text.bytes().all(|b| b.is_ascii_digit()) { "value out of range" } else { "invalid syntax" };
     Err(format!("resourceVersion: Invalid value: {quoted}: strconv.ParseUint: parsing {quoted}: {why}"))
 }

@@ -346,7 +346,7 @@ impl Context {
                 let error = Error::from(source);
                 if self.program.exact && error.is_request() {
                     let cause = format!("couldn't get current server API group list: {}", error.text());
-                    let line = format!("\"Unhandled Error\" err={}", crate::object::field::quote(&cause));
+                    let line = format!("\"Unhandled Error\" err={}", crate::object::go::quote(&cause));
                     for _ in 0..lookups {
                         self.log('E', "memcache.go:265", &line).ok();
                     }

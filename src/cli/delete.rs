@@ -294,7 +294,7 @@ fn tell(cx: &Context, target: &Target, how: &Deletion) -> Result<()> {
     }
     let forced = if how.grace_period == 0 { "force " } else { "" };
     let place = if target.kind.namespaced { format!(" from {} namespace", target.namespace) } else { String::new() };
-    let name = crate::object::field::quote(&target.name);
+    let name = crate::object::go::quote(&target.name);
     cx.line(format!("{} {name} {forced}deleted{place}{}", target.kind.printed_name(), how.dry_run.suffix()))
 }
 

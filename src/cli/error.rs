@@ -5,7 +5,7 @@ use std::fmt;
 use std::io;
 
 use crate::object::Status;
-use crate::object::field::quote;
+use crate::object::go::quote;
 use crate::object::status::Cause;
 
 /// Result of a command or of a part of one.

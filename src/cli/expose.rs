@@ -14,7 +14,7 @@ use super::error::{Error, Result};
 use super::verb::Run;
 use super::{labels, targets};
 use crate::kinds::decode;
-use crate::object::field::quote;
+use crate::object::go::quote;
 use crate::object::{intstr, meta};
 
 /// Create a service for a pod, a service, or something that keeps pods.

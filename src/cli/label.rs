@@ -7,7 +7,7 @@ use super::change::{self, Changer, ChosenArgs, TellArgs};
 use super::context::Context;
 use super::error::{Error, Result};
 use super::verb::Run;
-use crate::object::field::quote;
+use crate::object::go::quote;
 use crate::object::{Value, meta, names};
 use crate::patch::apply::PatchType;
 use crate::patch::json_merge;

@@ -3,7 +3,7 @@
 use serde_json::{Map, Value, json};
 
 use super::error::{Error, Result};
-use crate::object::field::quote;
+use crate::object::go::quote;
 use crate::object::selector::{LabelSelector, Operator};
 
 /// The `LabelSelector` of an object that a selector's text means.

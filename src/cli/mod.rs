@@ -221,7 +221,7 @@ fn dispatch(cx: &mut Context, words: &[String]) -> Result<()> {
         let rest: Vec<&str> =
             matches.get_many::<String>("words").map(|words| words.map(String::as_str).collect()).unwrap_or_default();
         if !rest.is_empty() {
-            let unknown = format!("unknown command {}", crate::object::field::quote(&rest.join(" ")));
+            let unknown = format!("unknown command {}", crate::object::go::quote(&rest.join(" ")));
             return Err(Error::usage(&found.path, unknown));
         }
         cx.streams.write_err(help::text(found.verb, &found.path).as_bytes())?;
@@ -245,7 +245,7 @@ fn block_on(command: impl Future<Output = Result<()>>) -> Result<()> {
 
 fn unknown_command(program: &str, word: &str) -> Error {
     let mut message =
-        format!("unknown command {} for {}", crate::object::field::quote(word), crate::object::field::quote(program));
+        format!("unknown command {} for {}", crate::object::go::quote(word), crate::object::go::quote(program));
     let near = verb::suggestions(VERBS, word);
     if !near.is_empty() {
         message.push_str("\n\nDid you mean this?\n");

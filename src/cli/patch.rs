@@ -10,7 +10,7 @@ use super::targets;
 use super::verb::Run;
 use crate::kinds::Schemas;
 use crate::manifest;
-use crate::object::field::quote;
+use crate::object::go::quote;
 use crate::object::{Value, json, meta};
 use crate::patch::apply::PatchType;
 use crate::patch::{JsonPatch, PatchSchema, json_merge, strategic};

@@ -12,7 +12,7 @@ use clap::{Arg, ArgAction, ArgMatches, Args as _, Command, FromArgMatches as _};
 
 use super::args::{GlobalArgs, GoDuration};
 use super::error::Error;
-use crate::object::field::quote;
+use crate::object::go::quote;
 
 /// What the words of a command line amount to.
 #[derive(Debug)]

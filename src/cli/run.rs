@@ -14,7 +14,7 @@ use super::error::{Error, Result};
 use super::labels;
 use super::verb::Run;
 use crate::kinds::{Kind, decode};
-use crate::object::field::quote;
+use crate::object::go::quote;
 use crate::object::{intstr, meta, names};
 
 /// Run an image as a pod.

@@ -121,7 +121,7 @@ impl ScaleArgs {
         if let Some(timeout) = self.timeout.positive().filter(|_| dry_run == DryRun::None) {
             let wait = tokio::time::timeout(timeout, self.settled(cx, target));
             wait.await.map_err(|_| {
-                Error::new(format!("timed out waiting for {} to be synced", crate::object::field::quote(&target.name)))
+                Error::new(format!("timed out waiting for {} to be synced", crate::object::go::quote(&target.name)))
             })??;
         }
         Ok(meta::int_at(&scaled, &["spec", "replicas"]).unwrap_or_default())

@@ -2,7 +2,7 @@
 
 use super::{Answer, TransportError};
 use crate::object::Status;
-use crate::object::field::quote;
+use crate::object::go::quote;
 use crate::object::status::Details;
 
 /// Why a request to the API failed.

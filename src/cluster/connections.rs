@@ -9,7 +9,7 @@ use crate::apiserver::respond;
 use crate::apiserver::subresource::connect::NodeConnections;
 use crate::apiserver::subresource::log::PodLogOptions;
 use crate::nodes::logs::{self, LogOptions};
-use crate::object::{Status, Value, field::quote, meta};
+use crate::object::{Status, Value, go::quote, meta};
 
 /// The kubelets of the simulated nodes, as the API server reaches them.
 pub struct SimulatedNodes;

@@ -152,7 +152,7 @@ impl<'a> Turn<'a> {
         let zone_name = str_at(self.cron, &["spec", "timeZone"]);
         let zone = if zone_name.is_empty() { "UTC" } else { zone_name };
         let Some(zone) = cron::time_zone(zone) else {
-            let quoted = crate::object::field::quote(zone_name);
+            let quoted = crate::object::go::quote(zone_name);
             let message = format!("invalid timeZone: {quoted}: unknown time zone {zone_name}");
             return self.tell("Warning", "UnknownTimeZone", message);
         };
@@ -160,7 +160,7 @@ impl<'a> Turn<'a> {
         let schedule = match cron::parse(text) {
             Ok(schedule) => schedule,
             Err(error) => {
-                let quoted = crate::object::field::quote(text);
+                let quoted = crate::object::go::quote(text);
                 return self.tell(
                     "Warning",
                     "UnparseableSchedule",

@@ -1,8 +1,8 @@
 //! Roles and role bindings.
 
-use super::text::{self, go_list};
+use super::text::{self};
 use super::{Describer, Error, Subject, Writer};
-use crate::object::{Value, meta};
+use crate::object::{Value, go, meta};
 
 const GROUP: &str = "rbac.authorization.k8s.io";
 
@@ -99,7 +99,7 @@ fn role(subject: &Subject<'_>, w: &mut Writer) -> Result<(), Error> {
     for rule in compact(meta::list_at(object, &["rules"])) {
         let (url, name) = (bracketed(rule.url.as_deref()), bracketed(rule.name.as_deref()));
         let verbs: Vec<Value> = rule.verbs.iter().map(|verb| Value::from(verb.as_str())).collect();
-        w.line(1, format_args!("{}\t{url}\t{name}\t{}", rule.resource_text(), go_list(&verbs)));
+        w.line(1, format_args!("{}\t{url}\t{name}\t{}", rule.resource_text(), go::list_text(&verbs)));
     }
     Ok(())
 }

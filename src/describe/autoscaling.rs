@@ -3,7 +3,7 @@
 use super::text::{self, optional_number, present};
 use super::{Describer, Error, Subject, Writer, events};
 use crate::kinds::columns::text::quantity;
-use crate::object::field::quote;
+use crate::object::go::quote;
 use crate::object::{Value, meta};
 
 pub(super) const TABLE: &[Describer] = &[Describer::new("autoscaling", "HorizontalPodAutoscaler", autoscaler)];

@@ -1,10 +1,10 @@
 //! Containers of pods and pod templates: state, resources, probes, environment, mounts.
 
 use super::resources::{HUGE_PAGES, field_value};
-use super::text::{self, go_list, or, present};
+use super::text::{self, or, present};
 use super::{Settings, Writer};
 use crate::kinds::columns::text::quantity;
-use crate::object::{GroupVersion, Value, field, intstr, meta};
+use crate::object::{GroupVersion, Value, go, intstr, meta};
 
 /// The containers under one heading.
 #[derive(Clone, Copy)]
@@ -163,7 +163,7 @@ pub(super) fn probe(probe: &Value) -> String {
     );
     let port = |source: &Value| present(source, &["port"]).map_or_else(|| "0".to_owned(), intstr::to_text);
     let action = if let Some(exec) = present(probe, &["exec"]) {
-        format!("exec {}", go_list(meta::list_at(exec, &["command"])))
+        format!("exec {}", go::list_text(meta::list_at(exec, &["command"])))
     } else if let Some(get) = present(probe, &["httpGet"]) {
         format!("http-get {}", url(get, &port(get)))
     } else if let Some(socket) = present(probe, &["tcpSocket"]) {
@@ -291,7 +291,7 @@ fn mounts(w: &mut Writer, container: &Value) {
         let part = |field: &str| meta::str_at(mount, &[field]);
         let mut flags = if meta::bool_at(mount, &["readOnly"]) { "ro" } else { "rw" }.to_owned();
         if !part("subPath").is_empty() {
-            flags = format!("{flags},path={}", field::quote(part("subPath")));
+            flags = format!("{flags},path={}", go::quote(part("subPath")));
         }
         w.line(3, format_args!("{} from {} ({flags})", part("mountPath"), part("name")));
     }

@@ -1,7 +1,7 @@
 //! The description of kinds that have none of their own: every field, with words made of field names.
 
 use super::{Subject, Writer, events, text};
-use crate::object::{Map, Value, meta};
+use crate::object::{Map, Value, go, meta};
 
 /// Paths that the heading shows or nobody wants to see.
 const SKIPPED: [&str; 5] =
@@ -38,11 +38,11 @@ fn fields(w: &mut Writer, level: usize, map: &Map<String, Value>, prefix: &str) 
                 for item in items {
                     match item {
                         Value::Object(inner) => fields(w, level + 1, inner, &path),
-                        other => w.line(level + 1, text::go_value(other)),
+                        other => w.line(level + 1, go::text(other)),
                     }
                 }
             }
-            other => w.field(level, &label_for(name), text::go_value(other)),
+            other => w.field(level, &label_for(name), go::text(other)),
         }
     }
 }

@@ -1,11 +1,11 @@
 //! Persistent volumes, claims, storage classes and their like.
 
 use super::related::Request;
-use super::text::{self, go_list, present};
+use super::text::{self, present};
 use super::{Describer, Error, Subject, Writer, events, volume};
 use crate::kinds::columns::is_default_class;
 use crate::kinds::columns::text::{access_modes, labels, quantity, storage_class};
-use crate::object::{Value, meta};
+use crate::object::{Value, go, meta};
 
 pub(super) const TABLE: &[Describer] = &[
     Describer::new("", "PersistentVolume", persistent_volume),
@@ -33,7 +33,7 @@ fn persistent_volume(subject: &Subject<'_>, w: &mut Writer) -> Result<(), Error>
     w.field(0, "Name", meta::name(object));
     text::labels(w, object);
     text::object_annotations(w, object);
-    w.field(0, "Finalizers", go_list(meta::list_at(object, &["metadata", "finalizers"])));
+    w.field(0, "Finalizers", go::list_text(meta::list_at(object, &["metadata", "finalizers"])));
     w.field(0, "StorageClass", storage_class(object));
     status(w, subject);
     let claim = present(object, &["spec", "claimRef"])
@@ -150,7 +150,7 @@ pub(super) fn claim(w: &mut Writer, claim: &Value, subject: Option<&Subject<'_>>
     text::labels(w, claim);
     text::object_annotations(w, claim);
     if subject.is_some() {
-        w.field(0, "Finalizers", go_list(meta::list_at(claim, &["metadata", "finalizers"])));
+        w.field(0, "Finalizers", go::list_text(meta::list_at(claim, &["metadata", "finalizers"])));
     }
     let bound = !volume.is_empty();
     let capacity = bound.then(|| quantity(present(claim, &["status", "capacity", "storage"])));
@@ -231,7 +231,7 @@ fn csi_node(subject: &Subject<'_>, w: &mut Writer) -> Result<(), Error> {
             w.field(4, "Count", count);
         }
         if present(driver, &["topologyKeys"]).is_some() {
-            w.field(3, "Topology Keys", go_list(meta::list_at(driver, &["topologyKeys"])));
+            w.field(3, "Topology Keys", go::list_text(meta::list_at(driver, &["topologyKeys"])));
         }
     }
     events::describe(subject, w);

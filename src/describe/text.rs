@@ -6,7 +6,7 @@ use chrono::{DateTime, Utc};
 
 use super::{Settings, Writer};
 use crate::kinds::columns::text as cells;
-use crate::object::{Map, Value, json, meta};
+use crate::object::{Map, Value, meta};
 
 /// Annotations longer than this many bytes go on lines of their own, which are cut there.
 const MAX_ANNOTATION: usize = 140;
@@ -161,46 +161,6 @@ fn toleration(toleration: &Value) -> String {
     text
 }
 
-/// A list as Go's `%v` prints a slice of texts: `[a b]`.
-pub fn go_list(items: &[Value]) -> String {
-    let texts: Vec<String> = items.iter().map(go_value).collect();
-    format!("[{}]", texts.join(" "))
-}
-
-/// A map of texts as Go's `%v` prints it: `map[a:b]`.
-pub fn go_map(map: Option<&Map<String, Value>>) -> String {
-    let entries: Vec<String> =
-        map.into_iter().flatten().map(|(key, value)| format!("{key}:{}", go_value(value))).collect();
-    format!("map[{}]", entries.join(" "))
-}
-
-/// A value of an unstructured object as Go's `%v` prints it.
-pub fn go_value(value: &Value) -> String {
-    match value {
-        Value::Null => "<nil>".to_owned(),
-        Value::Bool(flag) => flag.to_string(),
-        Value::String(text) => text.clone(),
-        Value::Number(number) => match number.as_f64() {
-            Some(float) if number.is_f64() => go_float(float),
-            _ => number.to_string(),
-        },
-        Value::Array(items) => go_list(items),
-        Value::Object(map) => go_map(Some(map)),
-    }
-}
-
-/// A float as `%v` prints it: the exponent form starts below 1e-4 and at 1e21, with two digits at least.
-fn go_float(float: f64) -> String {
-    let magnitude = float.abs();
-    if magnitude == 0.0 || (1e-4..1e21).contains(&magnitude) {
-        return json::float_text(float);
-    }
-    let text = format!("{float:e}");
-    let (mantissa, exponent) = text.split_once('e').unwrap_or((&text, "0"));
-    let (sign, digits) = exponent.strip_prefix('-').map_or(('+', exponent), |digits| ('-', digits));
-    format!("{mantissa}e{sign}{digits:0>2}")
-}
-
 /// A pointer to a reference struct as Go prints it: `&SecretReference{Name:a,Namespace:b,}`, `<nil>` when absent.
 pub fn go_reference(value: Option<&Value>, name: &str, fields: &[(&str, &str)]) -> String {
     let Some(value) = value.filter(|v| !v.is_null()) else { return "<nil>".to_owned() };
@@ -241,14 +201,6 @@ pub fn reason_conditions(w: &mut Writer, object: &Value) {
 mod tests {
     use super::*;
     use serde_json::json;
-
-    #[test]
-    fn values_print_as_in_go() {
-        assert_eq!(go_value(&json!([1, 1.5, "a", null, {"b": true}])), "[1 1.5 a <nil> map[b:true]]");
-        assert_eq!(go_value(&json!(1e21)), "1e+21");
-        assert_eq!(go_value(&json!(0.00001)), "1e-05");
-        assert_eq!(go_value(&json!(1e20)), "100000000000000000000");
-    }
 
     #[test]
     fn tolerations_of_everything_stand_without_a_blank() {

@@ -1,9 +1,9 @@
 //! Volumes of pods and sources of persistent volumes, from one table of what each source shows.
 
-use super::text::{self, go_list, go_map, go_reference, present};
+use super::text::{self, go_reference, present};
 use super::{Writer, storage};
 use crate::kinds::columns::text::quantity;
-use crate::object::{Value, meta, quantity::Quantity};
+use crate::object::{Value, go, meta, quantity::Quantity};
 
 /// How a field of a source is shown.
 #[derive(Clone, Copy)]
@@ -365,9 +365,9 @@ fn shown(source: &Value, path: &[&str], show: Show) -> String {
         Show::Number => meta::int_at(source, path).unwrap_or_default().to_string(),
         Show::NumberOr(otherwise) => value.map_or_else(|| otherwise.to_owned(), Value::to_string),
         Show::Flag => meta::bool_at(source, path).to_string(),
-        Show::List => go_list(meta::list_at(source, path)),
+        Show::List => go::list_text(meta::list_at(source, path)),
         Show::Joined => text::texts(source, path).join(", "),
-        Show::Map => go_map(meta::map_at(source, path)),
+        Show::Map => meta::map_at(source, path).map_or_else(|| "map[]".to_owned(), go::map_text),
         Show::LocalSecret => go_reference(value, "LocalObjectReference", &[("Name", "name")]),
         Show::Secret => go_reference(value, "SecretReference", &[("Name", "name"), ("Namespace", "namespace")]),
         Show::Size => {

@@ -1,11 +1,11 @@
 //! Deployments, replica sets, replication controllers, daemon sets, stateful sets.
 
 use super::related::Request;
-use super::text::{self, go_list, present};
+use super::text::{self, present};
 use super::{Describer, Error, Subject, Writer, events, pod};
 use crate::kinds::columns::text::{labels, quantity, selector_or_none, storage_class};
 use crate::object::selector::{LabelSelector, SelectorError};
-use crate::object::{Map, Status, Value, intstr, meta};
+use crate::object::{Map, Status, Value, go, intstr, meta};
 
 pub(super) const TABLE: &[Describer] = &[
     Describer::new("", "ReplicationController", replication_controller).reads(|object| vec![pods(object)]),
@@ -179,7 +179,7 @@ fn claim_templates(w: &mut Writer, templates: &[Value]) {
         text::map_lines(w, "  ", "Annotations", meta::map_at(claim, &["metadata", "annotations"]));
         let capacity = present(claim, &["spec", "resources", "requests", "storage"]);
         w.field(1, "Capacity", capacity.map_or_else(|| "<default>".to_owned(), |c| quantity(Some(c))));
-        w.field(1, "Access Modes", go_list(meta::list_at(claim, &["spec", "accessModes"])));
+        w.field(1, "Access Modes", go::list_text(meta::list_at(claim, &["spec", "accessModes"])));
     }
 }
 

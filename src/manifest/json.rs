@@ -3,8 +3,8 @@
 use serde_json::{Map, Number, Value};
 
 use super::error::{Error, Position};
-use super::go_text::quote;
 use super::scanner::MAX_DEPTH;
+use crate::object::go::quote;
 
 /// How a text fails to be JSON.
 #[derive(Debug, PartialEq)]

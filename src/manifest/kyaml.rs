@@ -2,8 +2,8 @@
 
 use serde_json::{Map, Value};
 
-use super::go_text::{is_print, push_hex};
 use super::scalar::{Resolved, is_timestamp, parse_int, resolve};
+use crate::object::go::{is_print, push_hex};
 use crate::object::json::number_text;
 
 /// Writes one document with its `---` line and a newline at its end.

@@ -204,32 +204,9 @@ impl fmt::Display for Error {
 pub fn show(value: &Value) -> String {
     match value {
         Value::Null => "null".to_owned(),
-        Value::String(text) => quote(text),
+        Value::String(text) => super::go::quote(text),
         other => super::json::to_compact(other),
     }
-}
-
-/// Go's `%q` for the texts that occur in messages.
-pub fn quote(text: &str) -> String {
-    let mut out = String::with_capacity(text.len() + 2);
-    out.push('"');
-    for c in text.chars() {
-        match c {
-            '"' => out.push_str("\\\""),
-            '\\' => out.push_str("\\\\"),
-            '\u{07}' => out.push_str("\\a"),
-            '\u{08}' => out.push_str("\\b"),
-            '\u{0c}' => out.push_str("\\f"),
-            '\n' => out.push_str("\\n"),
-            '\r' => out.push_str("\\r"),
-            '\t' => out.push_str("\\t"),
-            '\u{0b}' => out.push_str("\\v"),
-            c if (c as u32) < 0x20 || c == '\u{7f}' => out.push_str(&format!("\\x{:02x}", c as u32)),
-            c => out.push(c),
-        }
-    }
-    out.push('"');
-    out
 }
 
 /// The failures of one object, in the order in which they were found.

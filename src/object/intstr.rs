@@ -1,6 +1,6 @@
 //! `intstr.IntOrString`: a number or a percentage, such as `maxSurge: 25%`.
 
-use super::{Value, field};
+use super::{Value, go};
 
 /// Why a value cannot be scaled; the texts are those of apimachinery.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -9,7 +9,7 @@ pub enum IntOrStringError {
     #[error("invalid value for IntOrString: invalid type: string is not a percentage")]
     NoPercentage,
     /// Text with a percent sign after something that is no number.
-    #[error("invalid value for IntOrString: invalid value {}: strconv.Atoi: parsing {}: {}", field::quote(.text), field::quote(.number), .why)]
+    #[error("invalid value for IntOrString: invalid value {}: strconv.Atoi: parsing {}: {}", go::quote(.text), go::quote(.number), .why)]
     NoNumber {
         /// The whole text.
         text: String,

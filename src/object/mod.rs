@@ -5,6 +5,7 @@
 
 pub mod duration;
 pub mod field;
+pub mod go;
 pub mod gvk;
 pub mod hash;
 pub mod intstr;

@@ -1,5 +1,6 @@
 //! Label selectors and field selectors: parsing with the errors of apimachinery, normal form, matching.
 
+use crate::object::go;
 use std::fmt;
 
 use super::field::{self, Path};
@@ -210,7 +211,7 @@ impl LabelSelector {
                 "Exists" => Operator::Exists,
                 "DoesNotExist" => Operator::DoesNotExist,
                 other => {
-                    let quoted = field::quote(other);
+                    let quoted = go::quote(other);
                     return Err(SelectorError(format!("{quoted} is not a valid label selector operator")));
                 }
             };

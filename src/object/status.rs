@@ -1,5 +1,6 @@
 //! The API's `Status`: what a server answers when it has no object to answer with.
 
+use crate::object::go;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
@@ -104,7 +105,7 @@ impl Status {
 
     /// 404: `deployments.apps "web" not found`.
     pub fn not_found(group: &str, resource: &str, name: &str) -> Self {
-        Self::failure(404, "NotFound", format!("{} {} not found", qualified(group, resource), field::quote(name)))
+        Self::failure(404, "NotFound", format!("{} {} not found", qualified(group, resource), go::quote(name)))
             .about(group, resource, name)
     }
 
@@ -113,7 +114,7 @@ impl Status {
         Self::failure(
             409,
             "AlreadyExists",
-            format!("{} {} already exists", qualified(group, resource), field::quote(name)),
+            format!("{} {} already exists", qualified(group, resource), go::quote(name)),
         )
         .about(group, resource, name)
     }
@@ -123,7 +124,7 @@ impl Status {
         Self::failure(
             409,
             "Conflict",
-            format!("Operation cannot be fulfilled on {} {}: {why}", qualified(group, resource), field::quote(name)),
+            format!("Operation cannot be fulfilled on {} {}: {why}", qualified(group, resource), go::quote(name)),
         )
         .about(group, resource, name)
     }
@@ -133,7 +134,7 @@ impl Status {
         let message = match (resource.is_empty(), name.is_empty()) {
             (true, _) => format!("forbidden: {why}"),
             (false, true) => format!("{} is forbidden: {why}", qualified(group, resource)),
-            (false, false) => format!("{} {} is forbidden: {why}", qualified(group, resource), field::quote(name)),
+            (false, false) => format!("{} {} is forbidden: {why}", qualified(group, resource), go::quote(name)),
         };
         Self::failure(403, "Forbidden", message).about(group, resource, name)
     }
@@ -144,7 +145,7 @@ impl Status {
             .iter()
             .map(|e| Cause { reason: e.kind.reason().into(), message: e.body(), field: e.field.to_string() })
             .collect();
-        let mut message = format!("{kind} {} is invalid", field::quote(name));
+        let mut message = format!("{kind} {} is invalid", go::quote(name));
         if !errors.is_empty() {
             message = format!("{message}: {}", field::aggregate(errors));
         }

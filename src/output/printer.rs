@@ -9,7 +9,7 @@ use super::gotemplate::{GoTemplate, TemplateError};
 use super::jsonpath::{self, JsonPath, JsonPathError};
 use crate::kinds::go_json;
 use crate::manifest;
-use crate::object::{Value, field, json, meta};
+use crate::object::{Value, go, json, meta};
 
 /// Formats that belong together: a command offers some families.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -79,7 +79,7 @@ pub enum PrinterError {
     /// No such format.
     #[error(
         "unable to match a printer suitable for the output format {}, allowed formats are: {}",
-        field::quote(.format), .allowed.join(",")
+        go::quote(.format), .allowed.join(",")
     )]
     Unknown {
         /// The format as typed.
@@ -123,7 +123,7 @@ pub enum PrinterError {
     #[error(
         "error executing jsonpath {}: Error executing template: {error}. Printing more information for debugging the \
          template:\n\ttemplate was:\n\t\t{template}\n\tobject given to jsonpath engine was:\n\t\t{object}\n\n\n",
-        field::quote(.template)
+        go::quote(.template)
     )]
     JsonPathExecution {
         /// The template.

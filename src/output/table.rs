@@ -2,9 +2,8 @@
 
 use std::borrow::Cow;
 
-use super::gofmt;
 use super::tabwriter::TabWriter;
-use crate::object::{Value, meta};
+use crate::object::{Value, go, meta};
 
 /// The definition of one column.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -196,7 +195,7 @@ fn cell_text(value: &Value) -> Cow<'_, str> {
     match value {
         Value::String(text) => Cow::Borrowed(text),
         Value::Null => Cow::Borrowed(""),
-        other => Cow::Owned(gofmt::value(other)),
+        other => go::text(other),
     }
 }
 

@@ -4,7 +4,7 @@ use thiserror::Error;
 
 use super::gofmt;
 use crate::manifest;
-use crate::object::{Map, Value};
+use crate::object::{Map, Value, go};
 
 /// Why a patch could not be computed or applied.
 ///
@@ -143,15 +143,15 @@ pub enum PatchError {
 
 impl PatchError {
     pub(crate) fn no_merge_key(map: &Map<String, Value>, key: &str) -> Self {
-        Self::NoMergeKey { map: gofmt::map_text(map), key: key.to_owned() }
+        Self::NoMergeKey { map: go::map_text(map), key: key.to_owned() }
     }
 
     pub(crate) fn wanted_map(actual: &Value) -> Self {
-        Self::WrongType { expected: gofmt::MAP_TYPE, actual: gofmt::type_name(actual) }
+        Self::WrongType { expected: go::MAP_TYPE, actual: gofmt::type_name(actual) }
     }
 
     pub(crate) fn wanted_list(actual: &Value) -> Self {
-        Self::WrongType { expected: gofmt::LIST_TYPE, actual: gofmt::type_name(actual) }
+        Self::WrongType { expected: go::LIST_TYPE, actual: gofmt::type_name(actual) }
     }
 }
 

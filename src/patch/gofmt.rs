@@ -1,16 +1,7 @@
-//! How Go's `fmt` prints JSON values (`%v`, `%s`) and names their types: error texts and the order of merge keys
-//! depend on it.
-
-use std::borrow::Cow;
-use std::fmt::Write;
+//! JSON values as Go's interfaces: their types, comparison and `%s`, on which results and error texts depend.
 
 use super::PatchError;
-use crate::object::{Map, Value};
-
-/// Go's name of the type of a JSON object.
-pub(crate) const MAP_TYPE: &str = "map[string]interface {}";
-/// Go's name of the type of a JSON list.
-pub(crate) const LIST_TYPE: &str = "[]interface {}";
+use crate::object::{Value, go};
 
 /// Go's name of the type that a JSON value is decoded into.
 pub(crate) fn type_name(value: &Value) -> &'static str {
@@ -20,8 +11,8 @@ pub(crate) fn type_name(value: &Value) -> &'static str {
         Value::Number(n) if n.is_i64() => "int64",
         Value::Number(_) => "float64",
         Value::String(_) => "string",
-        Value::Array(_) => LIST_TYPE,
-        Value::Object(_) => MAP_TYPE,
+        Value::Array(_) => go::LIST_TYPE,
+        Value::Object(_) => go::MAP_TYPE,
     }
 }
 
@@ -53,125 +44,23 @@ pub(crate) fn hashable(value: &Value) -> Result<(), PatchError> {
     }
 }
 
-/// `%v` of a value.
-pub(crate) fn text(value: &Value) -> Cow<'_, str> {
-    match value {
-        Value::String(text) => Cow::Borrowed(text),
-        Value::Bool(true) => Cow::Borrowed("true"),
-        Value::Bool(false) => Cow::Borrowed("false"),
-        Value::Null => Cow::Borrowed("<nil>"),
-        _ => {
-            let mut out = String::new();
-            write_value(&mut out, value, false);
-            Cow::Owned(out)
-        }
-    }
-}
-
-/// `%v` of a map.
-pub(crate) fn map_text(map: &Map<String, Value>) -> String {
-    let mut out = String::new();
-    write_map(&mut out, map, false);
-    out
-}
-
-/// `%v` of a list.
-pub(crate) fn list_text(list: &[Value]) -> String {
-    let mut out = String::new();
-    write_list(&mut out, list, false);
-    out
-}
-
 /// `%s` of a value: what is no text shows its type (`%!s(int64=5)`).
 pub(crate) fn string_verb(value: &Value) -> String {
     let mut out = String::new();
-    write_value(&mut out, value, true);
+    write_string_verb(&mut out, value);
     out
 }
 
-/// `%q` of a text, as far as field names need it.
-pub(crate) fn quoted(text: &str) -> String {
-    let mut out = String::from("\"");
-    for c in text.chars() {
-        match c {
-            '"' => out.push_str("\\\""),
-            '\\' => out.push_str("\\\\"),
-            '\n' => out.push_str("\\n"),
-            '\r' => out.push_str("\\r"),
-            '\t' => out.push_str("\\t"),
-            '\u{07}' => out.push_str("\\a"),
-            '\u{08}' => out.push_str("\\b"),
-            '\u{0b}' => out.push_str("\\v"),
-            '\u{0c}' => out.push_str("\\f"),
-            c if (c as u32) < 0x20 || c as u32 == 0x7f => push(&mut out, format_args!("\\x{:02x}", c as u32)),
-            c => out.push(c),
-        }
-    }
-    out.push('"');
-    out
-}
-
-fn push(out: &mut String, args: std::fmt::Arguments<'_>) {
-    // Writing to a String cannot fail.
-    let _ = out.write_fmt(args);
-}
-
-fn write_value(out: &mut String, value: &Value, string_verb: bool) {
+fn write_string_verb(out: &mut String, value: &Value) {
     match value {
         Value::String(text) => out.push_str(text),
-        Value::Array(list) => write_list(out, list, string_verb),
-        Value::Object(map) => write_map(out, map, string_verb),
-        Value::Null if string_verb => out.push_str("%!s(<nil>)"),
-        Value::Null => out.push_str("<nil>"),
-        Value::Bool(_) | Value::Number(_) if string_verb => {
-            push(out, format_args!("%!s({}={})", type_name(value), scalar(value)));
+        Value::Array(items) => go::write_list(out, items, write_string_verb),
+        Value::Object(map) => go::write_map(out, map, write_string_verb),
+        Value::Null => out.push_str(type_name(value)),
+        Value::Bool(_) | Value::Number(_) => {
+            out.push_str(&format!("%!s({}={})", type_name(value), go::text(value)));
         }
-        Value::Bool(_) | Value::Number(_) => out.push_str(&scalar(value)),
     }
-}
-
-fn write_list(out: &mut String, list: &[Value], string_verb: bool) {
-    out.push('[');
-    for (i, item) in list.iter().enumerate() {
-        if i > 0 {
-            out.push(' ');
-        }
-        write_value(out, item, string_verb);
-    }
-    out.push(']');
-}
-
-fn write_map(out: &mut String, map: &Map<String, Value>, string_verb: bool) {
-    out.push_str("map[");
-    for (i, (key, value)) in map.iter().enumerate() {
-        if i > 0 {
-            out.push(' ');
-        }
-        out.push_str(key);
-        out.push(':');
-        write_value(out, value, string_verb);
-    }
-    out.push(']');
-}
-
-fn scalar(value: &Value) -> String {
-    match value {
-        Value::Number(n) if n.is_i64() => n.to_string(),
-        Value::Number(n) => float(n.as_f64().unwrap_or_default()),
-        other => other.to_string(),
-    }
-}
-
-/// `%v` of a float: shortest digits, exponent form below 1e-4 and from 1e21, at least two exponent digits.
-fn float(value: f64) -> String {
-    let magnitude = value.abs();
-    if magnitude == 0.0 || (1e-4..1e21).contains(&magnitude) {
-        return format!("{value}");
-    }
-    let text = format!("{value:e}");
-    let Some((mantissa, exponent)) = text.split_once('e') else { return text };
-    let (sign, digits) = exponent.strip_prefix('-').map_or(('+', exponent), |digits| ('-', digits));
-    format!("{mantissa}e{sign}{digits:0>2}")
 }
 
 #[cfg(test)]
@@ -180,11 +69,8 @@ mod tests {
     use serde_json::json;
 
     #[test]
-    fn values_print_as_in_go() {
-        let value = json!({"b": [1, 2.5, null, true], "a": {"x": "y z"}, "c": 1e21, "d": 0.00001});
-        assert_eq!(text(&value), "map[a:map[x:y z] b:[1 2.5 <nil> true] c:1e+21 d:1e-05]");
+    fn the_text_verb_names_the_types_of_other_values() {
         assert_eq!(string_verb(&json!(5)), "%!s(int64=5)");
         assert_eq!(string_verb(&json!([true, "a"])), "[%!s(bool=true) a]");
-        assert_eq!(quoted("a\"b\n"), r#""a\"b\n""#);
     }
 }

@@ -17,10 +17,10 @@ use std::collections::BTreeMap;
 
 use serde_json::value::RawValue;
 
+use super::PatchError;
 use super::lazy::{self, Node, Slot};
-use super::{PatchError, gofmt};
 use crate::manifest;
-use crate::object::{Value, json};
+use crate::object::{Value, go, json};
 
 /// A decoded patch.
 #[derive(Debug)]
@@ -374,7 +374,7 @@ fn index(key: &str) -> Result<i64, String> {
     let digits = key.strip_prefix(['+', '-']).unwrap_or(key);
     let valid = !digits.is_empty() && digits.bytes().all(|b| b.is_ascii_digit());
     let problem = if valid { "value out of range" } else { "invalid syntax" };
-    let error = || format!("strconv.Atoi: parsing {}: {problem}", gofmt::quoted(key));
+    let error = || format!("strconv.Atoi: parsing {}: {problem}", go::quote(key));
     if valid { key.parse().map_err(|_| error()) } else { Err(error()) }
 }
 

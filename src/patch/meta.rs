@@ -1,9 +1,9 @@
 //! Patch metadata of fields, looked up as the Kubernetes libraries look it up in Go types
 //! (`strategicpatch.PatchMetaFromStruct`).
 
-use super::{PatchError, gofmt};
+use super::PatchError;
 use crate::kinds::{Schema, SchemaNode, Schemas};
-use crate::object::GroupVersionKind;
+use crate::object::{GroupVersionKind, go};
 
 /// The type of a value, as far as patches need to know it.
 #[derive(Clone, Copy, Debug)]
@@ -60,7 +60,7 @@ impl<'a> PatchSchema<'a> {
             return Err(PatchError::NotStruct(kind));
         }
         let Some((name, declared)) = self.declared(key) else {
-            return Err(PatchError::UnknownField { type_name: self.type_name().to_owned(), field: gofmt::quoted(key) });
+            return Err(PatchError::UnknownField { type_name: self.type_name().to_owned(), field: go::quote(key) });
         };
         let (retain_keys, strategy) = split_strategies(&declared.patch_strategy)?;
         let node = self.node.field(name).unwrap_or(self.node);

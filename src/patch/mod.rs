@@ -29,7 +29,7 @@ pub use meta::PatchSchema;
 
 use std::sync::LazyLock;
 
-use crate::object::{Map, Value};
+use crate::object::{Map, Value, go};
 
 /// A field that a patch must not change, such as an object's name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -57,7 +57,7 @@ impl Precondition<'_> {
         if all.iter().all(|precondition| precondition.holds(patch)) {
             Ok(())
         } else {
-            Err(PatchError::Precondition(gofmt::map_text(patch)))
+            Err(PatchError::Precondition(go::map_text(patch)))
         }
     }
 }

@@ -5,7 +5,7 @@ use base64::Engine as _;
 use super::{Attributes, Operation};
 use crate::apiserver::auth;
 use crate::apiserver::core::Core;
-use crate::object::{Status, Value, field, meta};
+use crate::object::{Status, Value, go, meta};
 
 const GROUP: &str = "certificates.k8s.io";
 const RESOURCE: &str = "certificatesigningrequests";
@@ -40,7 +40,7 @@ pub fn approval(core: &Core, attributes: &mut Attributes) -> Result<(), Status> 
     if may(core, attributes, "approve", signer(old)) {
         return Ok(());
     }
-    let why = format!("user not permitted to approve requests with signerName {}", field::quote(signer(old)));
+    let why = format!("user not permitted to approve requests with signerName {}", go::quote(signer(old)));
     Err(attributes.forbidden(&why))
 }
 
@@ -55,7 +55,7 @@ pub fn signing(core: &Core, attributes: &mut Attributes) -> Result<(), Status> {
     if !signs || may(core, attributes, "sign", signer(old)) {
         return Ok(());
     }
-    let why = format!("user not permitted to sign requests with signerName {}", field::quote(signer(old)));
+    let why = format!("user not permitted to sign requests with signerName {}", go::quote(signer(old)));
     Err(attributes.forbidden(&why))
 }
 

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use super::{Attributes, Operation, references};
 use crate::apiserver::auth::node;
 use crate::apiserver::core::Core;
-use crate::object::{Status, Value, field, meta};
+use crate::object::{Status, Value, go, meta};
 
 const MIRROR: &str = "kubernetes.io/config.mirror";
 
@@ -31,11 +31,11 @@ const OWN_DOMAINS: &[&str] = &["kubelet.kubernetes.io", "node.kubernetes.io"];
 pub fn check(core: &Core, attributes: &mut Attributes) -> Result<(), Status> {
     let Some(node) = node::identity(&attributes.user).map(str::to_owned) else { return Ok(()) };
     if node.is_empty() {
-        let user = field::quote(&attributes.user.name);
+        let user = go::quote(&attributes.user.name);
         let why = format!("could not determine node from user {user}");
         return Err(attributes.forbidden(&why));
     }
-    let writer = Writer { core, attributes, node: &node, quoted: field::quote(&node) };
+    let writer = Writer { core, attributes, node: &node, quoted: go::quote(&node) };
     writer.check()
 }
 
@@ -55,7 +55,7 @@ impl Writer<'_> {
             ("", "pods", "eviction") => self.eviction(),
             ("", "pods", other) => self.refuse(format!(
                 "unexpected pod subresource {}, only 'status' and 'eviction' are allowed",
-                field::quote(other)
+                go::quote(other)
             )),
             ("", "nodes", _) => self.node_object(),
             ("", "persistentvolumeclaims", "status") => self.claim_status(),
@@ -115,7 +115,7 @@ impl Writer<'_> {
             }
             other => self.refuse(format!(
                 "unexpected operation {}, node {node} can only create and delete mirror pods",
-                field::quote(other.as_str())
+                go::quote(other.as_str())
             )),
         }
     }
@@ -125,7 +125,7 @@ impl Writer<'_> {
         if meta::annotation(pod, MIRROR).is_none() {
             return self.refuse(format!(
                 "pod does not have {} annotation, node {node} can only create mirror pods",
-                field::quote(MIRROR)
+                go::quote(MIRROR)
             ));
         }
         if meta::str_at(pod, &["spec", "nodeName"]) != self.node {
@@ -181,7 +181,7 @@ impl Writer<'_> {
     fn pod_status(&self) -> Result<(), Status> {
         let node = &self.quoted;
         if self.attributes.operation != Operation::Update {
-            return self.refuse(format!("unexpected operation {}", field::quote(self.attributes.operation.as_str())));
+            return self.refuse(format!("unexpected operation {}", go::quote(self.attributes.operation.as_str())));
         }
         if meta::str_at(self.old(), &["spec", "nodeName"]) != self.node {
             let why = format!("node {node} can only update pod status for pods with spec.nodeName set to itself");
@@ -208,7 +208,7 @@ impl Writer<'_> {
     fn node_object(&self) -> Result<(), Status> {
         let (node, name) = (&self.quoted, self.name());
         if name != self.node {
-            return self.refuse(format!("node {node} is not allowed to modify node {}", field::quote(name)));
+            return self.refuse(format!("node {node} is not allowed to modify node {}", go::quote(name)));
         }
         let labels = |object| meta::labels(object).map(|(k, v)| (k.to_owned(), v.to_owned())).collect::<BTreeSet<_>>();
         let (new, old) = (labels(self.object()), labels(self.old()));

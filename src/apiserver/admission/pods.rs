@@ -150,7 +150,7 @@ fn set_runtime_class(core: &Core, pod: &mut Value) -> Result<(), String> {
     if name.is_empty() {
         return Ok(());
     }
-    let quoted = crate::object::field::quote(name);
+    let quoted = crate::object::go::quote(name);
     let entry = core.store.get(&format!("/registry/runtimeclasses/{name}"));
     let entry = entry.ok_or_else(|| format!("pod rejected: RuntimeClass {quoted} not found"))?;
     let class = entry.object("node.k8s.io/v1", "RuntimeClass");

@@ -53,7 +53,7 @@ fn prepare(core: &Core, namespace: &str, pod: &mut Value) -> Result<(), String> 
     let Some(entry) = core.store.get(&format!("/registry/serviceaccounts/{namespace}/{name}")) else {
         return Err(format!(
             "error looking up service account {namespace}/{name}: serviceaccount {} not found",
-            crate::object::field::quote(&name)
+            crate::object::go::quote(&name)
         ));
     };
     let account = entry.object("v1", "ServiceAccount");

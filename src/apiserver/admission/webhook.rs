@@ -15,7 +15,7 @@ use super::{Attributes, Operation, Plugin};
 use crate::apiserver::core::Core;
 use crate::apiserver::mirror::Mirror;
 use crate::apiserver::store::Entry;
-use crate::object::{Status, Value, field, meta};
+use crate::object::{Status, Value, go, meta};
 
 /// Seconds for which a webhook is waited for when it does not say.
 const TIMEOUT: i64 = 10;
@@ -110,7 +110,7 @@ async fn mutate(core: &Core, attributes: &mut Attributes, webhook: &Value) -> Re
         return Ok(true);
     }
     let broken = |why: String| {
-        let name = field::quote(meta::str_at(webhook, &["name"]));
+        let name = go::quote(meta::str_at(webhook, &["name"]));
         Status::internal(format!(
             "failed calling webhook {name}: received undecodable patch in webhook response: {why}"
         ))
@@ -143,7 +143,7 @@ fn check_allowed(webhook: &Value, response: &Value) -> Result<(), Status> {
     if meta::bool_at(response, &["allowed"]) {
         return Ok(());
     }
-    let denied = format!("admission webhook {} denied the request", field::quote(meta::str_at(webhook, &["name"])));
+    let denied = format!("admission webhook {} denied the request", go::quote(meta::str_at(webhook, &["name"])));
     let text = |field| meta::str_at(response, &["status", field]);
     let message = match (text("message"), text("reason")) {
         ("", "") => format!("{denied} without explanation"),
@@ -176,7 +176,7 @@ async fn ask(core: &Core, attributes: &Attributes, webhook: &Value) -> Result<Op
         return Ok(None);
     }
     let ignores = meta::str_at(webhook, &["failurePolicy"]) == "Ignore";
-    let name = field::quote(meta::str_at(webhook, &["name"]));
+    let name = go::quote(meta::str_at(webhook, &["name"]));
     if !meta::list_at(webhook, &["matchConditions"]).is_empty() {
         match variables::conditions_hold(webhook, &variables::of(core, attributes)) {
             Ok(true) => {}
@@ -216,11 +216,7 @@ fn target(core: &Core, webhook: &Value, seconds: i64) -> Result<Target, String> 
     let slash = if path.starts_with('/') { "" } else { "/" };
     let url = format!("https://{host}:{port}{slash}{path}?timeout={seconds}s");
     let Some(entry) = core.store.get(&format!("/registry/services/specs/{namespace}/{name}")) else {
-        return Err(format!(
-            "failed to call webhook: Post {}: service {} not found",
-            field::quote(&url),
-            field::quote(name)
-        ));
+        return Err(format!("failed to call webhook: Post {}: service {} not found", go::quote(&url), go::quote(name)));
     };
     let service = entry.object("v1", "Service");
     let address = meta::str_at(&service, &["spec", "clusterIP"]).parse().ok();
@@ -286,7 +282,7 @@ async fn call(core: &Core, attributes: &Attributes, webhook: &Value) -> Result<V
         .header(http::header::ACCEPT, "application/json, */*")
         .body(review.to_string());
     let failed =
-        |e: reqwest::Error| format!("failed to call webhook: Post {}: {}", field::quote(&target.url), in_words(&e));
+        |e: reqwest::Error| format!("failed to call webhook: Post {}: {}", go::quote(&target.url), in_words(&e));
     let answer = post.send().await.map_err(failed)?;
     let code = answer.status();
     let body = answer.bytes().await.map_err(failed)?;
@@ -295,7 +291,7 @@ async fn call(core: &Core, attributes: &Attributes, webhook: &Value) -> Result<V
             404 => "failed to call webhook: the server could not find the requested resource".to_owned(),
             _ => format!(
                 "failed to call webhook: an error on the server ({}) has prevented the request from succeeding",
-                field::quote(String::from_utf8_lossy(&body).trim())
+                go::quote(String::from_utf8_lossy(&body).trim())
             ),
         });
     }
@@ -314,7 +310,7 @@ fn check_review(review: &Value, version: &str, uid: &str) -> Result<Value, Strin
     if version == "v1" {
         let got = meta::str_at(&response, &["uid"]);
         if got != uid {
-            return invalid(format!("expected response.uid={}, got {}", field::quote(uid), field::quote(got)));
+            return invalid(format!("expected response.uid={}, got {}", go::quote(uid), go::quote(got)));
         }
         let (api_version, kind) = (meta::api_version(review), meta::kind(review));
         if api_version != "admission.k8s.io/v1" || kind != "AdmissionReview" {
@@ -329,7 +325,7 @@ fn check_review(review: &Value, version: &str, uid: &str) -> Result<Value, Strin
             return invalid("webhook returned response.patch but not response.patchType".into());
         }
         if !patch_type.is_empty() && patch_type != "JSONPatch" {
-            return invalid(format!("webhook returned invalid response.patchType of {}", field::quote(patch_type)));
+            return invalid(format!("webhook returned invalid response.patchType of {}", go::quote(patch_type)));
         }
     }
     Ok(response)

@@ -4,7 +4,7 @@
 use futures_util::future::BoxFuture;
 use serde_json::json;
 
-use crate::object::{Status, Value, field, meta};
+use crate::object::{Status, Value, go, meta};
 
 use super::rbac::RoleRef;
 use super::rule::{Rule, uncovered};
@@ -123,10 +123,10 @@ fn confirm(core: &Core, attributes: &Attributes, rules: &[Rule]) -> Result<(), S
     if missing.is_empty() {
         return Ok(());
     }
-    let groups: Vec<String> = user.groups.iter().map(|group| field::quote(group)).collect();
+    let groups: Vec<String> = user.groups.iter().map(|group| go::quote(group)).collect();
     let mut why = format!(
         "user {} (groups=[{}]) is attempting to grant RBAC permissions not currently held:\n{}",
-        field::quote(&user.name),
+        go::quote(&user.name),
         groups.join(" "),
         missing.join("\n")
     );

@@ -111,7 +111,7 @@ impl Wanted {
 
 /// The wanted user as Go prints the structure.
 fn go_text(uid: &str, groups: &[String], extra: &BTreeMap<String, Vec<String>>) -> String {
-    let quote = crate::object::field::quote;
+    let quote = crate::object::go::quote;
     let list = |items: &[String]| {
         let quoted: Vec<String> = items.iter().map(|item| quote(item)).collect();
         format!("[]string{{{}}}", quoted.join(", "))

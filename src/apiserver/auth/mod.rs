@@ -12,7 +12,7 @@
 use std::collections::BTreeMap;
 
 use crate::object::selector::FieldSelector;
-use crate::object::{Status, Value, field};
+use crate::object::{Status, Value, go};
 
 use super::config::{AuthorizationMode, Config, StaticToken};
 use super::core::Core;
@@ -193,7 +193,7 @@ impl Auth {
 
 /// The refusal of an authorizer.
 fn forbidden(user: &UserInfo, attributes: &Attributes, reason: &str) -> Status {
-    let quote = field::quote;
+    let quote = go::quote;
     let reason = if reason.is_empty() { String::new() } else { format!(": {reason}") };
     if !attributes.is_resource() {
         let path = quote(&attributes.path);

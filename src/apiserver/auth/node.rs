@@ -41,7 +41,7 @@ fn deny(reason: impl Into<String>) -> Decision {
 pub fn decide(store: &Store, user: &UserInfo, attributes: &Attributes) -> Decision {
     let Some(node) = identity(user) else { return Decision::default() };
     if node.is_empty() {
-        return deny(format!("unknown node for user {}", crate::object::field::quote(&user.name)));
+        return deny(format!("unknown node for user {}", crate::object::go::quote(&user.name)));
     }
     let request = NodeRequest { store, node, attributes };
     match (attributes.group.as_str(), attributes.resource.as_str()) {

@@ -4,7 +4,7 @@ use std::ops::Bound;
 
 use crate::apiserver::mirror::{Items, Mirror};
 use crate::apiserver::store::{Entry, Store};
-use crate::object::{Value, field, meta};
+use crate::object::{Value, go, meta};
 
 use super::rule::Rule;
 use super::{Attributes, Decision, UserInfo};
@@ -60,9 +60,9 @@ impl Subject {
     fn describe(&self, namespace: &str) -> String {
         match self.kind.as_str() {
             "ServiceAccount" => {
-                format!("{} {}", self.kind, field::quote(&format!("{}/{}", self.name, self.namespace(namespace))))
+                format!("{} {}", self.kind, go::quote(&format!("{}/{}", self.name, self.namespace(namespace))))
             }
-            _ => format!("{} {}", self.kind, field::quote(&self.name)),
+            _ => format!("{} {}", self.kind, go::quote(&self.name)),
         }
     }
 }
@@ -93,9 +93,9 @@ impl Binding {
         };
         format!(
             "{kind} {} of {} {} to {}",
-            field::quote(&name),
+            go::quote(&name),
             self.role.kind,
-            field::quote(&self.role.name),
+            go::quote(&self.role.name),
             subject.describe(&self.namespace)
         )
     }
@@ -123,7 +123,7 @@ impl Default for Rbac {
 
 /// The rules of a role that could not be found; its text is the one of messages.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{0}.rbac.authorization.k8s.io {name} not found", name = field::quote(.1))]
+#[error("{0}.rbac.authorization.k8s.io {name} not found", name = go::quote(.1))]
 pub struct NoRole(&'static str, String);
 
 fn rules_of<'a>(roles: &'a Items<Vec<Rule>>, role: &RoleRef, namespace: &str) -> Result<&'a [Rule], NoRole> {

@@ -143,7 +143,7 @@ impl Rule {
         .into_iter()
         .filter(|(_, list)| !list.is_empty())
         .map(|(name, list)| {
-            let quoted: Vec<String> = list.iter().map(|text| crate::object::field::quote(text)).collect();
+            let quoted: Vec<String> = list.iter().map(|text| crate::object::go::quote(text)).collect();
             format!("{name}:[{}]", quoted.join(" "))
         })
         .collect();

@@ -8,7 +8,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
 use crate::apiserver::core::Core;
-use crate::object::{Value, field, meta};
+use crate::object::{Value, go, meta};
 
 use super::UserInfo;
 use super::authenticate::{CREDENTIAL_ID, user};
@@ -96,7 +96,7 @@ fn audiences(claims: &Value, issuer: &str, wanted: &[String]) -> Result<Vec<Stri
     if !both.is_empty() {
         return Ok(both);
     }
-    let list = |items: &[String]| items.iter().map(|item| field::quote(item)).collect::<Vec<_>>().join(" ");
+    let list = |items: &[String]| items.iter().map(|item| go::quote(item)).collect::<Vec<_>>().join(" ");
     Err(format!("token audiences [{}] is invalid for the target audiences [{}]", list(&own), list(wanted)))
 }
 
@@ -121,7 +121,7 @@ fn check_account(core: &Core, claims: &Value) -> Result<UserInfo, String> {
         (text(&["namespace"]), text(&["serviceaccount", "name"]), text(&["serviceaccount", "uid"]));
     let stored = |key: String| core.store.get(&key).map(|entry| entry.object("v1", ""));
     let account = stored(format!("/registry/serviceaccounts/{namespace}/{name}"))
-        .ok_or_else(|| format!("serviceaccounts {} not found", field::quote(&name)))?;
+        .ok_or_else(|| format!("serviceaccounts {} not found", go::quote(&name)))?;
     if meta::uid(&account) != uid {
         return Err("service account UID does not match token's claim".to_owned());
     }

@@ -3,7 +3,8 @@
 use serde_json::json;
 
 use crate::kinds::rules::{NameRule, object_meta};
-use crate::object::field::{Error, ErrorList, Path, quote};
+use crate::object::field::{Error, ErrorList, Path};
+use crate::object::go::quote;
 use crate::object::{Value, meta, names};
 
 use super::props::Props;

@@ -4,7 +4,8 @@ use crate::apiserver::decode::{self, Decoded};
 use crate::apiserver::negotiate::Encoding;
 use crate::apiserver::registry::Resource;
 use crate::kinds::decode::{self as kinds_decode, Node};
-use crate::object::field::{Error, Path, quote};
+use crate::object::field::{Error, Path};
+use crate::object::go::quote;
 use crate::object::{Status, Value, meta};
 
 use super::props::Props;

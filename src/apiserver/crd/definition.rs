@@ -8,7 +8,8 @@ use crate::apiserver::core::Core;
 use crate::apiserver::registry::Resource;
 use crate::apiserver::strategy::{BuiltIn, Outcome, Scope, Strategy};
 use crate::kinds::decode::settle;
-use crate::object::field::{ErrorList, quote};
+use crate::object::field::ErrorList;
+use crate::object::go::quote;
 use crate::object::{GroupKind, Status, Value, meta};
 
 use super::props::Props;

@@ -14,7 +14,7 @@ use crate::apiserver::store::{Encoded, Entry, Expect, Write};
 use crate::kinds::columns::custom;
 use crate::kinds::schema::Schema;
 use crate::kinds::{Kind, Kinds, Schemas, Subresource};
-use crate::object::field::quote;
+use crate::object::go::quote;
 use crate::object::{GroupVersionKind, Value, meta};
 use crate::patch::ssa;
 

@@ -14,7 +14,7 @@ use crate::apiserver::strategy::{Outcome, Scope, Strategy};
 use crate::kinds::columns::custom::{self, CustomColumn};
 use crate::kinds::rules::{NameRule, object_meta};
 use crate::object::field::{Error, ErrorKind, ErrorList, Path};
-use crate::object::{Status, Value, meta};
+use crate::object::{Status, Value, go, meta};
 use crate::output::jsonpath::JsonPath;
 
 use super::props::Props;
@@ -185,7 +185,7 @@ fn accessor_error(parts: &[&str], found: &Value, wanted: &str) -> String {
         Value::Array(_) => "[]interface {}",
         Value::Object(_) => "map[string]interface {}",
     };
-    let shown = crate::patch::gofmt::text(found);
+    let shown = go::text(found);
     format!(".{} accessor error: {shown} is of the type {type_}, expected {wanted}", parts.join("."))
 }
 
@@ -202,7 +202,7 @@ fn finalizer_warnings(object: &Value, old: Option<&Value>) -> Vec<String> {
     added.dedup();
     let mut warnings = Vec::new();
     for name in added {
-        let shown = crate::object::field::quote(name);
+        let shown = crate::object::go::quote(name);
         let problems = crate::object::names::is_qualified_name(name);
         warnings.extend(problems.into_iter().map(|problem| format!("metadata.finalizers: {shown}: {problem}")));
         if !name.contains('/') && !matches!(name, "orphan" | "foregroundDeletion" | "kubernetes") {

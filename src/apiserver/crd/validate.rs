@@ -2,7 +2,8 @@
 
 use regex::Regex;
 
-use crate::object::field::{Error, ErrorKind, ErrorList, Path, quote};
+use crate::object::field::{Error, ErrorKind, ErrorList, Path};
+use crate::object::go::quote;
 use crate::object::{Map, Value};
 
 use super::formats;

@@ -4,7 +4,8 @@ use chrono::{DateTime, Duration, Utc};
 
 use crate::apiserver::query::Query;
 use crate::kinds::decode;
-use crate::object::field::{Error, ErrorList, Path, quote};
+use crate::object::field::{Error, ErrorList, Path};
+use crate::object::go::quote;
 use crate::object::{GroupKind, Status};
 
 /// Which part of which log is wanted.

@@ -74,7 +74,7 @@ fn check_bindable(pod: &Value, binding: &Value) -> Result<(), Status> {
     }
     let node = meta::str_at(pod, &["spec", "nodeName"]);
     if !node.is_empty() {
-        return refuse(format!("pod {name} is already assigned to node {}", crate::object::field::quote(node)));
+        return refuse(format!("pod {name} is already assigned to node {}", crate::object::go::quote(node)));
     }
     let uid = meta::uid(binding);
     if !uid.is_empty() && uid != meta::uid(pod) {

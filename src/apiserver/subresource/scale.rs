@@ -46,7 +46,7 @@ fn read(request: &Request, object: &Value) -> Result<Value, Status> {
     if let Some(paths) = request.resource.strategy.scale_paths()
         && meta::get(object, &fields(&paths.spec)).is_none()
     {
-        let why = format!("the spec replicas field {} does not exist", crate::object::field::quote(&paths.spec));
+        let why = format!("the spec replicas field {} does not exist", crate::object::go::quote(&paths.spec));
         return Err(Status::internal(why));
     }
     Ok(of_object(request, object))

@@ -37,7 +37,7 @@ impl Continue {
         let value = crate::manifest::json_to_value(&bytes).map_err(|e| e.to_string())?;
         let version = value.get("v").and_then(Value::as_str).unwrap_or_default();
         if version != "meta.k8s.io/v1" {
-            let quoted = crate::object::field::quote(version);
+            let quoted = crate::object::go::quote(version);
             return Err(format!("server does not recognize this encoded version {quoted}"));
         }
         let revision = value.get("rv").and_then(Value::as_i64).unwrap_or_default();

@@ -7,7 +7,7 @@ use crate::apiserver::options::{FieldValidation, WriteOptions};
 use crate::apiserver::{decode, respond};
 use crate::kinds::decode::Node;
 use crate::object::field::{Error, Path};
-use crate::object::{GroupKind, GroupVersionKind, Status, Value, meta};
+use crate::object::{GroupKind, GroupVersionKind, Status, Value, go, meta};
 use crate::patch::apply::PatchType;
 use crate::patch::json_patch::JsonPatch;
 use crate::patch::{PatchSchema, json_merge, strategic};
@@ -224,7 +224,7 @@ impl Patch {
     /// What messages show of the patch and its outcome: the outcome, or, of a strategic patch, the patch.
     pub fn shown(&self, patched: &Value) -> String {
         match &self.kind {
-            Content::Strategic(patch) => crate::patch::gofmt::text(patch).into_owned(),
+            Content::Strategic(patch) => go::text(patch).into_owned(),
             Content::Json(_) | Content::Merge(_) => crate::object::json::to_compact(patched),
         }
     }

@@ -18,7 +18,7 @@ use crate::cli::error::{Error, Result};
 use crate::cli::targets;
 use crate::client::{self, ListOptions, Request};
 use crate::kinds::{Kind, Kinds};
-use crate::object::field::quote;
+use crate::object::go::quote;
 use crate::object::json::to_compact;
 use crate::object::{GroupKind, Value, meta};
 use crate::resource::{Query, Target};

@@ -81,7 +81,7 @@ impl Run for EditArgs {
         match &saved {
             Ok(()) => drop(std::fs::remove_file(&file)),
             Err(_) => {
-                let file = crate::object::field::quote(&file.to_string_lossy());
+                let file = crate::object::go::quote(&file.to_string_lossy());
                 cx.err_line(format!("A copy of your changes has been stored to {file}"))?;
             }
         }

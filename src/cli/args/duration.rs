@@ -4,7 +4,7 @@ use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
 
-use crate::object::field::quote;
+use crate::object::go::quote;
 
 /// A signed duration in nanoseconds, read by the rules of Go's `time.ParseDuration`: `1h30m`, `1.5s`, `0`, `-1s`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]

@@ -9,7 +9,7 @@ use clap::Parser;
 use super::context::Context;
 use super::error::Result;
 use super::verb::{Group, Run, Verb};
-use crate::object::field::quote;
+use crate::object::go::quote;
 
 pub use complete::{requested, run};
 pub use words::Words;

@@ -5,7 +5,7 @@ use clap::Parser;
 use crate::cli::context::Context;
 use crate::cli::error::{Error, Result};
 use crate::cli::verb::Run;
-use crate::object::field::quote;
+use crate::object::go::quote;
 use crate::output::tabwriter::TabWriter;
 
 /// List contexts.

@@ -10,7 +10,7 @@ use crate::cli::context::Context;
 use crate::cli::error::{Error, Result};
 use crate::cli::verb::Run;
 use crate::kubeconfig::{AuthInfo, Cluster, Config, Context as Entry, Preferences};
-use crate::object::field::quote;
+use crate::object::go::quote;
 
 /// Set one value of the kubeconfig.
 #[derive(Parser)]

@@ -8,7 +8,7 @@ use crate::cli::context::Context;
 use crate::cli::error::{Error, Result};
 use crate::cli::verb::Run;
 use crate::kubeconfig::Cluster;
-use crate::object::field::quote;
+use crate::object::go::quote;
 
 /// Set a cluster of the kubeconfig, or some of its fields.
 ///

@@ -8,7 +8,7 @@ use crate::cli::context::Context;
 use crate::cli::error::{Error, Result, go_io_error};
 use crate::cli::verb::Run;
 use crate::kubeconfig::{AuthInfo, AuthProvider, ExecConfig, ExecEnv};
-use crate::object::field::quote;
+use crate::object::go::quote;
 
 /// Set a user of the kubeconfig, or some of its fields.
 ///

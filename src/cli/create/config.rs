@@ -11,7 +11,7 @@ use super::sources::{SourceArgs, content_hash, read_file};
 use crate::cli::context::Context;
 use crate::cli::error::{Error, Result, path_error};
 use crate::cli::verb::{Group, Run, Verb};
-use crate::object::field::quote;
+use crate::object::go::quote;
 use crate::object::{json as go, names};
 
 /// The kinds of secrets.

@@ -152,7 +152,7 @@ impl CreateArgs {
     fn check(&self, cx: &Context) -> Result<()> {
         if self.files.is_empty() {
             if !self.words.is_empty() {
-                let word = crate::object::field::quote(&self.words.join(" "));
+                let word = crate::object::go::quote(&self.words.join(" "));
                 return Err(cx.usage(format!("unexpected args: {word}")));
             }
             cx.err("Error: must specify one of -f and -k\n\n")?;

@@ -11,7 +11,7 @@ use super::policy::int_or_string;
 use crate::cli::context::Context;
 use crate::cli::error::{Error, Result};
 use crate::cli::verb::{Group, Run, Verb};
-use crate::object::field::quote;
+use crate::object::go::quote;
 use crate::object::{intstr, names};
 
 /// The types of services.

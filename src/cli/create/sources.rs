@@ -4,7 +4,7 @@ use std::path::Path;
 
 use crate::cli::context::Context;
 use crate::cli::error::{Error, Result, go_io_error, path_error};
-use crate::object::field::quote;
+use crate::object::go::quote;
 use crate::object::names;
 
 /// `--from-file`, `--from-literal`, `--from-env-file`.

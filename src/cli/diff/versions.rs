@@ -123,7 +123,7 @@ fn run(cx: &Context, command: &str, live: &Path, merged: &Path) -> Result<bool> 
     let program = words.next().unwrap_or_default();
     let plain =
         |word: &&str| !word.is_empty() && word.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '='));
-    let failed = |why: String| Error::new(format!("failed to run {}: {why}", crate::object::field::quote(program)));
+    let failed = |why: String| Error::new(format!("failed to run {}: {why}", crate::object::go::quote(program)));
     let Some(file) = cx.env.find_program(program) else {
         return Err(failed("executable file not found in $PATH".into()));
     };

@@ -6,7 +6,7 @@ use std::process::Command;
 
 use crate::cli::context::Context;
 use crate::cli::error::{Error, Result, path_error};
-use crate::object::field::quote;
+use crate::object::go::quote;
 
 /// The editor's command line, without the file.
 pub struct Editor {

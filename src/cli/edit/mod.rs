@@ -20,7 +20,7 @@ use super::verb::Run;
 use crate::client::Request;
 use crate::kinds::Schemas;
 use crate::manifest;
-use crate::object::field::quote;
+use crate::object::go::quote;
 use crate::object::{Value, json, meta};
 use crate::patch::apply::PatchType;
 use crate::patch::{PatchError, PatchSchema, Precondition, json_merge, strategic};

@@ -14,7 +14,7 @@ use super::error::{Error, Result};
 use super::verb::Run;
 use crate::client::{self, Request};
 use crate::kinds::{Kind, Kinds, Schemas};
-use crate::object::field::quote;
+use crate::object::go::quote;
 use crate::resource;
 use schema::Definitions;
 

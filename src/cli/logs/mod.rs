@@ -15,7 +15,7 @@ use super::error::{Error, Result};
 use super::targets;
 use super::verb::Run;
 use crate::client::Request;
-use crate::object::field::quote;
+use crate::object::go::quote;
 use crate::object::{meta, time};
 use crate::resource::{Selection, Target};
 

@@ -9,7 +9,7 @@ use crate::cli::context::Context;
 use crate::cli::create::workloads::go_type;
 use crate::cli::error::{Error, Result};
 use crate::client::ListOptions;
-use crate::object::field::quote;
+use crate::object::go::quote;
 use crate::object::meta;
 use crate::object::selector::format_struct;
 

@@ -13,7 +13,7 @@ use crate::cli::context::Context;
 use crate::cli::error::{Error, Result};
 use crate::cli::verb::Run;
 use crate::client::Request;
-use crate::object::field::quote;
+use crate::object::go::quote;
 use crate::object::meta;
 
 /// Cordon nodes and move their pods elsewhere.

@@ -9,7 +9,7 @@ use crate::cli::context::Context;
 use crate::cli::error::{Error, Result};
 use crate::cli::verb::Run;
 use crate::cli::{mutate, targets};
-use crate::object::field::quote;
+use crate::object::go::quote;
 use crate::object::{meta, names};
 use crate::patch::apply::PatchType;
 use crate::resource::Selection;

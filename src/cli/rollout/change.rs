@@ -10,7 +10,7 @@ use crate::cli::context::Context;
 use crate::cli::error::{Error, Result};
 use crate::cli::mutate;
 use crate::cli::verb::Run;
-use crate::object::field::quote;
+use crate::object::go::quote;
 use crate::object::meta;
 use crate::patch::apply::PatchType;
 use crate::resource::Target;

@@ -61,7 +61,7 @@ pub fn check(kind: &GroupKind, wish: &Wish) -> Result<()> {
         ("", "Pod" | "ReplicationController") | ("apps", "ReplicaSet") | ("batch", "Job" | "CronJob") => true,
         _ => false,
     };
-    let quoted = crate::object::field::quote(&kind.to_string());
+    let quoted = crate::object::go::quote(&kind.to_string());
     Err(Error::new(if known {
         format!("no {} has been implemented for {quoted}", wish.who)
     } else {

@@ -9,7 +9,7 @@ use crate::cli::context::Context;
 use crate::cli::error::{Error, Result};
 use crate::cli::mutate::{containers, pod_spec_path};
 use crate::cli::verb::Run;
-use crate::object::field::quote;
+use crate::object::go::quote;
 use crate::object::meta;
 
 /// Set the images of containers.

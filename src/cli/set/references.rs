@@ -7,7 +7,7 @@ use base64::Engine as _;
 use crate::cli::context::Context;
 use crate::cli::error::{Error, Result};
 use crate::client::Request;
-use crate::object::field::quote;
+use crate::object::go::quote;
 use crate::object::{Value, meta, names, quantity};
 
 /// What a variable refers to, in words.

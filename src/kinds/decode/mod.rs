@@ -14,7 +14,7 @@ pub use node::{Node, SyntaxError};
 
 use super::go_types::{GoKind, GoStruct, GoType, go_struct, settle_struct};
 use super::{Schemas, go_types};
-use crate::object::{GroupVersionKind, Value, field};
+use crate::object::{GroupVersionKind, Value, go};
 
 /// What kind of problem a field has.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -84,7 +84,7 @@ pub fn decode_definition(definition: &str, node: impl Into<Node>) -> Result<Deco
 
 /// The text under which the server reports what decoding refused.
 pub fn refusal(gvk: &GroupVersionKind, why: &str) -> String {
-    format!("{} in version {} cannot be handled as a {}: {why}", gvk.kind, field::quote(&gvk.version), gvk.kind)
+    format!("{} in version {} cannot be handled as a {}: {why}", gvk.kind, go::quote(&gvk.version), gvk.kind)
 }
 
 /// All strict problems as one text: `strict decoding error: unknown field "a", unknown field "b"`.
@@ -147,7 +147,7 @@ impl Decoder {
 
     fn note_strict(&mut self, kind: ProblemKind, path: String) {
         let what = if kind == ProblemKind::Duplicate { "duplicate" } else { "unknown" };
-        let message = format!("{what} field {}", field::quote(&path));
+        let message = format!("{what} field {}", go::quote(&path));
         if self.strict.len() < MAX_STRICT && self.strict.iter().all(|known| known.message != message) {
             self.strict.push(Problem { path, kind, message });
         }

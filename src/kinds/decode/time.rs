@@ -15,7 +15,7 @@ struct Scan<'a> {
 
 impl<'a> Scan<'a> {
     fn bad(&self, element: &str) -> String {
-        let quote = crate::object::field::quote;
+        let quote = crate::object::go::quote;
         format!(
             "parsing time {} as {}: cannot parse {} as {}",
             quote(self.text),
@@ -26,7 +26,7 @@ impl<'a> Scan<'a> {
     }
 
     fn out_of_range(&self, what: &str) -> String {
-        format!("parsing time {}: {what} out of range", crate::object::field::quote(self.text))
+        format!("parsing time {}: {what} out of range", crate::object::go::quote(self.text))
     }
 
     fn number(&mut self, digits: usize, element: &str) -> Result<u32, String> {
@@ -117,7 +117,7 @@ pub(super) fn parse(layout: &'static str, text: &str) -> Result<DateTime<Utc>, S
     let nanos = scan.fraction((layout == RFC3339_MICRO).then_some(6))?;
     let offset = scan.zone()?;
     if !scan.rest.is_empty() {
-        let quote = crate::object::field::quote;
+        let quote = crate::object::go::quote;
         return Err(format!("parsing time {}: extra text: {}", quote(text), quote(scan.rest)));
     }
     NaiveDate::from_ymd_opt(i32::try_from(year).unwrap_or_default(), month, day)

@@ -9,7 +9,8 @@ use x509_parser::prelude::FromDer;
 
 use super::value::Fields;
 use super::{Context, GENERIC, MetaCheck, NameRule, Rules, Subresource, check};
-use crate::object::field::{Error, ErrorList, Path, quote};
+use crate::object::field::{Error, ErrorList, Path};
+use crate::object::go::quote;
 use crate::object::{Value, meta, names};
 
 const LEGACY_SIGNER: &str = "kubernetes.io/legacy-unknown";

@@ -221,7 +221,7 @@ fn number(text: &str) -> Result<u64, String> {
                 std::num::IntErrorKind::PosOverflow | std::num::IntErrorKind::NegOverflow => "value out of range",
                 _ => "invalid syntax",
             };
-            let quoted = crate::object::field::quote(text);
+            let quoted = crate::object::go::quote(text);
             Err(format!("failed to parse int from {text}: strconv.Atoi: parsing {quoted}: {why}"))
         }
     }

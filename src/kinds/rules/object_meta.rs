@@ -6,7 +6,8 @@ use serde_json::json;
 
 use super::value::Fields;
 use super::{NameRule, check};
-use crate::object::field::{Error, ErrorList, Path, quote};
+use crate::object::field::{Error, ErrorList, Path};
+use crate::object::go::quote;
 use crate::object::{GroupVersion, Value, meta, names};
 
 /// Finalizers without a domain that Kubernetes itself uses.

@@ -6,7 +6,7 @@ use std::borrow::Cow;
 
 pub use printf::{printf, sprint, sprintln};
 
-use crate::object::{Map, Value, field};
+use crate::object::{Map, Value, go};
 
 /// A value with the Go type that it would have: what JSON decodes to, and what templates make of it.
 #[derive(Clone, Debug)]
@@ -64,38 +64,6 @@ impl GoValue<'_> {
     }
 }
 
-/// A float as `%v` and `%g` show it: shortest digits, exponent form below 1e-4 and from 1e6 on.
-pub fn float(number: f64) -> String {
-    if number.is_nan() {
-        return "NaN".to_owned();
-    }
-    if number.is_infinite() {
-        return if number > 0.0 { "+Inf" } else { "-Inf" }.to_owned();
-    }
-    let magnitude = number.abs();
-    if magnitude != 0.0 && !(1e-4..1e6).contains(&magnitude) { exponent(number, None) } else { format!("{number}") }
-}
-
-/// A float in exponent form with at least two digits of exponent.
-fn exponent(number: f64, precision: Option<usize>) -> String {
-    let text = match precision {
-        Some(precision) => format!("{number:.precision$e}"),
-        None => format!("{number:e}"),
-    };
-    match text.split_once('e') {
-        Some((mantissa, exponent)) => match exponent.strip_prefix('-') {
-            Some(digits) => format!("{mantissa}e-{digits:0>2}"),
-            None => format!("{mantissa}e+{exponent:0>2}"),
-        },
-        None => text,
-    }
-}
-
-/// Appends `value` as `%v` shows it: `map[a:1 b:[x y]]`, and `<nil>` for null.
-pub fn write_value(out: &mut String, value: &Value) {
-    write(out, &value.into());
-}
-
 /// Appends `value` as `%v` shows it.
 pub fn write(out: &mut String, value: &GoValue<'_>) {
     match value {
@@ -103,37 +71,11 @@ pub fn write(out: &mut String, value: &GoValue<'_>) {
         GoValue::Bool(truth) => out.push_str(if *truth { "true" } else { "false" }),
         GoValue::Int(number) | GoValue::Int64(number) => out.push_str(&number.to_string()),
         GoValue::Byte(byte) => out.push_str(&byte.to_string()),
-        GoValue::Float(number) => out.push_str(&float(*number)),
+        GoValue::Float(number) => out.push_str(&go::float(*number)),
         GoValue::Text(text) => out.push_str(text),
-        GoValue::List(items) => write_list(out, items, write_value),
-        GoValue::Map(map) => write_map(out, map, write_value),
+        GoValue::List(items) => go::write_list(out, items, go::write_value),
+        GoValue::Map(map) => go::write_map(out, map, go::write_value),
     }
-}
-
-/// Writes `[a b c]` with `item` for each item.
-fn write_list(out: &mut String, items: &[Value], mut item: impl FnMut(&mut String, &Value)) {
-    out.push('[');
-    for (i, value) in items.iter().enumerate() {
-        if i > 0 {
-            out.push(' ');
-        }
-        item(out, value);
-    }
-    out.push(']');
-}
-
-/// Writes `map[a:x b:y]` with `item` for each value.
-fn write_map(out: &mut String, map: &Map<String, Value>, mut item: impl FnMut(&mut String, &Value)) {
-    out.push_str("map[");
-    for (i, (key, value)) in map.iter().enumerate() {
-        if i > 0 {
-            out.push(' ');
-        }
-        out.push_str(key);
-        out.push(':');
-        item(out, value);
-    }
-    out.push(']');
 }
 
 /// Appends `value` as `%#v` shows it: `map[string]interface {}{"a":1}`.
@@ -143,7 +85,7 @@ pub fn write_syntax(out: &mut String, value: &GoValue<'_>) {
         value => write_syntax(out, &value.into()),
     };
     match value {
-        GoValue::Text(text) => out.push_str(&field::quote(text)),
+        GoValue::Text(text) => out.push_str(&go::quote(text)),
         GoValue::Byte(byte) => out.push_str(&format!("{byte:#x}")),
         GoValue::List(items) => {
             out.push_str("[]interface {}{");
@@ -161,7 +103,7 @@ pub fn write_syntax(out: &mut String, value: &GoValue<'_>) {
                 if i > 0 {
                     out.push_str(", ");
                 }
-                out.push_str(&field::quote(key));
+                out.push_str(&go::quote(key));
                 out.push(':');
                 inner(out, item);
             }
@@ -171,25 +113,13 @@ pub fn write_syntax(out: &mut String, value: &GoValue<'_>) {
     }
 }
 
-/// `value` as `%v` shows it.
-pub fn value(value: &Value) -> String {
-    let mut out = String::new();
-    write_value(&mut out, value);
-    out
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use serde_json::json;
 
     #[test]
-    fn prints_like_go() {
-        assert_eq!(value(&json!({"b": [1, 2.5, null], "a": "x"})), "map[a:x b:[1 2.5 <nil>]]");
-        assert_eq!(float(1e21), "1e+21");
-        assert_eq!(float(1_048_576.5), "1.0485765e+06");
-        assert_eq!(float(123_456.0), "123456");
-        assert_eq!(float(0.00001), "1e-05");
+    fn syntax_is_that_of_go() {
         let mut out = String::new();
         write_syntax(&mut out, &(&json!({"a": [null, "x", 1]})).into());
         assert_eq!(out, "map[string]interface {}{\"a\":[]interface {}{interface {}(nil), \"x\", 1}}");

@@ -1,7 +1,7 @@
 //! `fmt.Sprint`, `fmt.Sprintln` and `fmt.Sprintf`.
 
-use super::{GoValue, exponent, float, write, write_list, write_map, write_syntax};
-use crate::object::field;
+use super::{GoValue, write, write_syntax};
+use crate::object::go;
 
 /// Widths and precisions beyond this are refused, as Go does.
 const MAX_WIDTH: i64 = 1_000_000;
@@ -176,10 +176,10 @@ fn write_verb(out: &mut String, arg: &GoValue<'_>, verb: char, spec: Spec) {
     }
     match arg {
         GoValue::List(items) if !(verb == 'v' && spec.sharp) => {
-            write_list(out, items, |out, item| write_verb(out, &item.into(), verb, spec));
+            go::write_list(out, items, |out, item| write_verb(out, &item.into(), verb, spec));
         }
         GoValue::Map(map) if !(verb == 'v' && spec.sharp) => {
-            write_map(out, map, |out, item| write_verb(out, &item.into(), verb, spec));
+            go::write_map(out, map, |out, item| write_verb(out, &item.into(), verb, spec));
         }
         GoValue::Nil if verb == 'v' => pad(out, "<nil>", spec),
         arg => {
@@ -238,7 +238,7 @@ fn quote_char(c: char) -> String {
         '\'' => "'\\''".to_owned(),
         '"' => "'\"'".to_owned(),
         c => {
-            let quoted = field::quote(&c.to_string());
+            let quoted = go::quote(&c.to_string());
             format!("'{}'", quoted.trim_matches('"'))
         }
     }
@@ -262,11 +262,11 @@ fn write_float(out: &mut String, number: f64, verb: char, spec: Spec) -> bool {
     let precision = spec.precision.map(|p| p.min(1000));
     let text = match verb {
         'v' | 'g' | 'G' => match precision {
-            None => float(number),
+            None => go::float(number),
             Some(precision) => significant(number, precision),
         },
         'f' | 'F' => format!("{number:.*}", precision.unwrap_or(6)),
-        'e' | 'E' => exponent(number, Some(precision.unwrap_or(6))),
+        'e' | 'E' => exponent(number, precision.unwrap_or(6)),
         _ => return false,
     };
     let text = if verb.is_ascii_uppercase() { text.to_uppercase() } else { text };
@@ -279,6 +279,13 @@ fn write_float(out: &mut String, number: f64, verb: char, spec: Spec) -> bool {
     true
 }
 
+/// A float in exponent form with `precision` digits behind the point and two digits of exponent at least.
+fn exponent(number: f64, precision: usize) -> String {
+    let text = format!("{number:.precision$e}");
+    let Some((mantissa, exponent)) = text.split_once('e') else { return go::float(number) };
+    go::exponent_text(mantissa, exponent.parse().unwrap_or_default())
+}
+
 /// `%.Ng`: that many significant digits, trailing zeros left out.
 fn significant(number: f64, precision: usize) -> String {
     let precision = precision.max(1);
@@ -289,7 +296,7 @@ fn significant(number: f64, precision: usize) -> String {
         false => text.to_owned(),
     };
     if power < -4 || power >= precision as i64 {
-        let text = exponent(number, Some(precision - 1));
+        let text = exponent(number, precision - 1);
         return match text.split_once('e') {
             Some((mantissa, exponent)) => format!("{}e{exponent}", trim(mantissa)),
             None => text,
@@ -311,7 +318,7 @@ fn write_text(out: &mut String, text: &str, verb: char, spec: Spec) -> bool {
     match verb {
         'v' | 's' => pad(out, cut, spec),
         'q' if spec.sharp && !cut.contains('`') => pad(out, &format!("`{cut}`"), spec),
-        'q' => pad(out, &field::quote(cut), spec),
+        'q' => pad(out, &go::quote(cut), spec),
         'x' => pad(out, &hex(false), spec),
         'X' => pad(out, &hex(true), spec),
         _ => return false,

@@ -2,7 +2,7 @@
 
 use std::fmt::{self, Display};
 
-use crate::object::field;
+use crate::object::go;
 
 /// A number as written, with the values that it can stand for.
 #[derive(Clone, Debug)]
@@ -176,7 +176,7 @@ impl Display for Pipe {
 /// A `template` action as messages show it.
 pub(super) fn show_template(name: &str, pipe: Option<&Pipe>) -> String {
     match pipe {
-        Some(pipe) => format!("{{{{template {} {pipe}}}}}", field::quote(name)),
-        None => format!("{{{{template {}}}}}", field::quote(name)),
+        Some(pipe) => format!("{{{{template {} {pipe}}}}}", go::quote(name)),
+        None => format!("{{{{template {}}}}}", go::quote(name)),
     }
 }

@@ -7,7 +7,7 @@ use super::ast::{Command, Control, Node, Number, Operand, Pipe, show_template};
 use super::funcs::{self, Parameter};
 use super::parser::NAME;
 use super::{GoTemplate, TemplateError};
-use crate::object::{Value, field};
+use crate::object::{Value, go};
 use crate::output::gofmt::{self, GoValue};
 
 /// Go allows 100,000 templates within templates, whose stack would not fit ours.
@@ -138,7 +138,7 @@ impl<'a> State<'a, '_> {
         let before = self.template.text.get(..pos).unwrap_or_default();
         let line = 1 + before.matches('\n').count();
         let column = before.rfind('\n').map_or(pos, |end| pos - end - 1);
-        let name = field::quote(self.name);
+        let name = go::quote(self.name);
         Err(TemplateError(format!("template: {NAME}:{line}:{column}: executing {name} at <{context}>: {message}")))
     }
 
@@ -265,7 +265,7 @@ impl<'a> State<'a, '_> {
     fn call_template(&mut self, dot: &Val<'a>, name: &'a str, pipe: Option<&'a Pipe>, pos: usize) -> Result<(), Stop> {
         self.at = At::Template(name, pipe, pos);
         let Some(nodes) = self.template.templates.get(name) else {
-            return Ok(self.fail(format!("template {} not defined", field::quote(name)))?);
+            return Ok(self.fail(format!("template {} not defined", go::quote(name)))?);
         };
         if self.depth >= MAX_DEPTH {
             return Ok(self.fail("exceeded maximum template depth (100000)")?);
@@ -409,7 +409,7 @@ impl<'a> State<'a, '_> {
         let type_name = receiver.type_name();
         match receiver {
             Val::Invalid if self.template.allow_missing_keys => Ok(Val::Invalid),
-            Val::Invalid => self.fail(format!("nil data; no entry for key {}", field::quote(name))),
+            Val::Invalid => self.fail(format!("nil data; no entry for key {}", go::quote(name))),
             Val::Interface(GoValue::Nil) => self.fail(format!("nil pointer evaluating {type_name}.{name}")),
             Val::Interface(GoValue::Map(map)) | Val::Plain(GoValue::Map(map)) => {
                 if arguments {
@@ -418,7 +418,7 @@ impl<'a> State<'a, '_> {
                 match map.get(name) {
                     Some(value) => Ok(Val::of(value)),
                     None if self.template.allow_missing_keys => Ok(Val::Invalid),
-                    None => self.fail(format!("map has no entry for key {}", field::quote(name))),
+                    None => self.fail(format!("map has no entry for key {}", go::quote(name))),
                 }
             }
             _ => self.fail(format!("can't evaluate field {name} in type {type_name}")),
@@ -481,7 +481,7 @@ impl<'a> State<'a, '_> {
         last: Option<Val<'a>>,
     ) -> Result<Val<'a>> {
         let Some(function) = funcs::find(name) else {
-            return self.fail(format!("{} is not a defined function", field::quote(name)));
+            return self.fail(format!("{} is not a defined function", go::quote(name)));
         };
         let given = args.len() + usize::from(last.is_some());
         let fixed = function.fixed.len();

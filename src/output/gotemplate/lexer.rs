@@ -1,6 +1,6 @@
 //! Cuts a template into tokens.
 
-use crate::object::field;
+use crate::object::go;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Kind {
@@ -52,9 +52,9 @@ impl Token {
             Kind::Keyword | Kind::Dot | Kind::Nil => format!("<{}>", self.text),
             _ if self.text.len() > 10 => {
                 let short: String = self.text.chars().take(10).collect();
-                format!("{}...", field::quote(&short))
+                format!("{}...", go::quote(&short))
             }
-            _ => field::quote(&self.text),
+            _ => go::quote(&self.text),
         }
     }
 }
@@ -367,7 +367,7 @@ impl<'a> Lexer<'a> {
         let next = self.rest().chars().next();
         if let Some(c) = next.filter(|c| is_word(*c) || matches!(c, '+' | '-')) {
             self.pos += c.len_utf8();
-            let shown = field::quote(&self.text[self.start..self.pos]);
+            let shown = go::quote(&self.text[self.start..self.pos]);
             return self.fail(format!("bad number syntax: {shown}"));
         }
         self.emit(Kind::Number);

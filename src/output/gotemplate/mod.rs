@@ -13,8 +13,7 @@ mod tests;
 
 use std::borrow::Cow;
 
-use super::gofmt;
-use crate::object::{Value, field, json};
+use crate::object::{Value, go, json};
 
 /// Why a template cannot be read or executed; the texts are Go's, with the template's name `output`.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -57,9 +56,9 @@ impl GoTemplate {
              \ttemplate was:\n\t\t{}\n\traw data was:\n\t\t{}\n\tobject given to template engine was:\n\t\t{}\n\n",
             self.text,
             json::to_compact(data),
-            gofmt::value(data)
+            go::text(data)
         ));
-        Err(TemplateError(format!("error executing template {}: {error}", field::quote(&self.text))))
+        Err(TemplateError(format!("error executing template {}: {error}", go::quote(&self.text))))
     }
 }
 

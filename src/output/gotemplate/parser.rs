@@ -6,7 +6,7 @@ use super::TemplateError;
 use super::ast::{Command, Control, Node, Number, Operand, Pipe};
 use super::funcs;
 use super::lexer::{Kind, Token, scan};
-use crate::object::field;
+use crate::object::go;
 use crate::output::jsonpath::unquote;
 
 /// Name of the template that is not defined inside of another one.
@@ -130,7 +130,7 @@ impl Parser {
     fn add(&mut self, name: &str, nodes: Vec<Node>) -> Result<()> {
         match self.templates.get(name) {
             Some(known) if !is_blank(known) && !is_blank(&nodes) => {
-                self.fail(format!("template: multiple definition of template {}", field::quote(name)))
+                self.fail(format!("template: multiple definition of template {}", go::quote(name)))
             }
             Some(known) if !is_blank(known) => Ok(()),
             _ => {
@@ -449,7 +449,7 @@ impl Parser {
             Operand::Field { names: first, .. } => Operand::Field { pos, names: joined(first, names) },
             Operand::Variable { names: first, .. } => Operand::Variable { pos, names: joined(first, names) },
             term if term.is_literal() => {
-                let shown = field::quote(&term.to_string());
+                let shown = go::quote(&term.to_string());
                 return self.fail(format!("unexpected . after term {shown}"));
             }
             term => Operand::Chain { pos, operand: Box::new(term), names },
@@ -462,7 +462,7 @@ impl Parser {
         let operand = match token.kind {
             Kind::Function => {
                 if !funcs::exists(&token.text) {
-                    return self.fail(format!("function {} not defined", field::quote(&token.text)));
+                    return self.fail(format!("function {} not defined", go::quote(&token.text)));
                 }
                 Operand::Function { pos, name: token.text }
             }
@@ -470,7 +470,7 @@ impl Parser {
             Kind::Nil => Operand::Nil { pos },
             Kind::Variable => {
                 if !self.variables.contains(&token.text) {
-                    return self.fail(format!("undefined variable {}", field::quote(&token.text)));
+                    return self.fail(format!("undefined variable {}", go::quote(&token.text)));
                 }
                 Operand::Variable { pos, names: vec![token.text] }
             }
@@ -517,12 +517,12 @@ impl Parser {
         }
         let fraction = plain.contains(['.', 'e', 'E', 'p', 'P']);
         match plain.parse::<f64>() {
-            Ok(_) if !fraction => self.fail(format!("integer overflow: {}", field::quote(&text))),
+            Ok(_) if !fraction => self.fail(format!("integer overflow: {}", go::quote(&text))),
             Ok(float) if float.is_finite() => {
                 let int = Some(float as i64).filter(|int| *int as f64 == float);
                 Ok(Number { int, overflow: false, float, fraction: true, text })
             }
-            _ => self.fail(format!("illegal number syntax: {}", field::quote(&text))),
+            _ => self.fail(format!("illegal number syntax: {}", go::quote(&text))),
         }
     }
 }

@@ -4,8 +4,7 @@ use std::cmp::Ordering;
 
 use super::JsonPathError;
 use super::parser::{Bound, Comparison, Node};
-use crate::object::{Value, json};
-use crate::output::gofmt;
+use crate::object::{Value, go, json};
 
 /// Most values that one template may visit, so that a chain of `..` cannot run for ever.
 const MAX_STEPS: usize = 20_000_000;
@@ -55,10 +54,10 @@ impl<'a> Found<'a> {
     /// Appends the value as Go's `%v` shows it.
     pub fn write_go(&self, out: &mut String) {
         match self {
-            Self::Json(value) => gofmt::write_value(out, value),
+            Self::Json(value) => go::write_value(out, value),
             Self::Text(text) => out.push_str(text),
             Self::Int(number) => out.push_str(&number.to_string()),
-            Self::Float(number) => out.push_str(&gofmt::float(*number)),
+            Self::Float(number) => out.push_str(&go::float(*number)),
             Self::Bool(truth) => out.push_str(if *truth { "true" } else { "false" }),
             Self::Byte(byte) => out.push_str(&byte.to_string()),
             Self::Nothing => out.push_str("<no value>"),

@@ -12,9 +12,9 @@ mod text;
 use std::collections::BTreeSet;
 
 use super::apply::{self, PatchOutcome, PatchType};
-use super::{PatchError, PatchSchema, gofmt};
+use super::{PatchError, PatchSchema};
 use crate::kinds::Schemas;
-use crate::object::{GroupVersionKind, Value, meta};
+use crate::object::{GroupVersionKind, Value, go, meta};
 
 /// Why a path has the value that it has after the merge.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -229,7 +229,7 @@ impl Walk {
         }
         let before = self.changes.len();
         for key in &keys {
-            let name = gofmt::text(key);
+            let name = go::text(key);
             let at = if merge.merge_key.is_empty() {
                 format!("{path}[{name}]")
             } else {

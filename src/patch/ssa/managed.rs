@@ -6,8 +6,8 @@ use std::sync::Arc;
 use chrono::{DateTime, SubsecRound as _, Utc};
 
 use super::codec::ParseError;
-use super::set::{FieldSet, quoted};
-use crate::object::{Map, Value, json, meta};
+use super::set::FieldSet;
+use crate::object::{Map, Value, go, json, meta};
 
 /// How a manager came to its fields.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -43,7 +43,7 @@ pub enum DecodeError {
     #[error("missing fieldsType in managed fields entry {0}")]
     MissingFieldsType(usize),
     /// A `fieldsType` other than `FieldsV1`.
-    #[error("invalid fieldsType {} in managed fields entry {index}", quoted(found))]
+    #[error("invalid fieldsType {} in managed fields entry {index}", go::quote(found))]
     FieldsType {
         /// Place of the entry.
         index: usize,
@@ -105,9 +105,9 @@ impl ManagerId {
 impl std::fmt::Display for ManagerId {
     /// As conflicts name a manager: `"x" with subresource "status" using apps/v1`.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(&quoted(&self.manager))?;
+        f.write_str(&go::quote(&self.manager))?;
         if !self.subresource.is_empty() {
-            write!(f, " with subresource {}", quoted(&self.subresource))?;
+            write!(f, " with subresource {}", go::quote(&self.subresource))?;
         }
         if self.operation == Operation::Update {
             write!(f, " using {}", self.api_version)?;

@@ -5,7 +5,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use super::value;
-use crate::object::{Value, field};
+use crate::object::Value;
 
 /// One step from a container to one of its children.
 ///
@@ -399,9 +399,4 @@ fn included(set: &FieldSet, patterns: &[&[Pattern]]) -> FieldSet {
         if rest.is_empty() { None } else { non_empty(element, included(child, &rest)) }
     });
     FieldSet { members, children: children.collect() }
-}
-
-/// `"name"` as Go quotes it, for messages about managers and keys.
-pub(super) fn quoted(text: &str) -> String {
-    field::quote(text)
 }

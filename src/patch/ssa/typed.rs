@@ -4,7 +4,7 @@
 use super::set::PathElement;
 use crate::kinds::schema::{Additional, ListType, MapType};
 use crate::kinds::{Schema, SchemaNode, Schemas};
-use crate::object::Value;
+use crate::object::{Value, go};
 
 const OBJECT_META: &str = "io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta";
 
@@ -311,7 +311,7 @@ impl List<'_> {
             }
         }
         if fields.is_empty() {
-            let names: Vec<String> = self.keys.iter().map(|key| super::set::quoted(key)).collect();
+            let names: Vec<String> = self.keys.iter().map(|key| go::quote(key)).collect();
             return Err(format!(
                 "associative list with keys has an element that omits all key fields [{}] (and doesn't have default \
                  values for any key fields)",

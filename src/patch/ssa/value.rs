@@ -3,8 +3,7 @@
 use std::cmp::Ordering;
 use std::fmt::Write as _;
 
-use crate::object::{Value, field};
-use crate::patch::gofmt;
+use crate::object::{Value, go};
 
 /// Whether two values are equal; whole numbers and floats compare by amount.
 pub fn equal(left: &Value, right: &Value) -> bool {
@@ -57,8 +56,8 @@ pub fn compare(left: &Value, right: &Value) -> Ordering {
 pub fn show(value: &Value) -> String {
     match value {
         Value::Null => "null".into(),
-        Value::Bool(_) | Value::Number(_) => gofmt::text(value).into_owned(),
-        Value::String(text) => field::quote(text),
+        Value::Bool(_) | Value::Number(_) => go::text(value).into_owned(),
+        Value::String(text) => go::quote(text),
         Value::Array(items) => format!("[{}]", items.iter().map(show).collect::<Vec<_>>().join(",")),
         Value::Object(map) => map.iter().map(|(key, item)| format!("{key}={}", show(item))).collect(),
     }
@@ -68,8 +67,8 @@ pub fn show(value: &Value) -> String {
 fn go_syntax(out: &mut String, value: &Value) {
     match value {
         Value::Null => out.push_str("interface {}(nil)"),
-        Value::Bool(_) | Value::Number(_) => out.push_str(&gofmt::text(value)),
-        Value::String(text) => out.push_str(&field::quote(text)),
+        Value::Bool(_) | Value::Number(_) => out.push_str(&go::text(value)),
+        Value::String(text) => out.push_str(&go::quote(text)),
         Value::Array(items) => {
             out.push_str("[]interface {}{");
             for (i, item) in items.iter().enumerate() {
@@ -82,7 +81,7 @@ fn go_syntax(out: &mut String, value: &Value) {
             out.push_str("map[string]interface {}{");
             for (i, (key, item)) in map.iter().enumerate() {
                 let comma = if i > 0 { ", " } else { "" };
-                let _ = write!(out, "{comma}{}:", field::quote(key));
+                let _ = write!(out, "{comma}{}:", go::quote(key));
                 go_syntax(out, item);
             }
             out.push('}');
@@ -92,7 +91,7 @@ fn go_syntax(out: &mut String, value: &Value) {
 
 /// The wrapped value as Go's `%v` prints it: `&{map[name:x]}`.
 pub fn wrapped(value: &Value) -> String {
-    format!("&{{{}}}", gofmt::text(value))
+    format!("&{{{}}}", go::text(value))
 }
 
 /// The wrapped value as Go's `%#v` prints it: `&value.valueUnstructured{Value:5}`.

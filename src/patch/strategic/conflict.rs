@@ -2,7 +2,7 @@
 
 use super::lists::{self, Items};
 use super::{DIRECTIVE, RETAIN_KEYS};
-use crate::object::{Map, Value};
+use crate::object::{Map, Value, go};
 use crate::patch::meta::{PatchField, PatchSchema};
 use crate::patch::{PatchError, gofmt};
 
@@ -108,10 +108,10 @@ type ByKey<'a> = std::collections::BTreeMap<String, &'a Map<String, Value>>;
 
 fn by_key<'a>(list: &'a [Value], merge_key: &str) -> Result<ByKey<'a>, PatchError> {
     let entry = |item: &'a Value| {
-        let map = item.as_object().ok_or_else(|| PatchError::BadListItem(gofmt::list_text(list)))?;
+        let map = item.as_object().ok_or_else(|| PatchError::BadListItem(go::list_text(list)))?;
         let key = map
             .get(merge_key)
-            .ok_or_else(|| PatchError::NoMergeKeyInItem { key: merge_key.to_owned(), map: gofmt::map_text(map) })?;
+            .ok_or_else(|| PatchError::NoMergeKeyInItem { key: merge_key.to_owned(), map: go::map_text(map) })?;
         Ok((gofmt::string_verb(key), map))
     };
     list.iter().map(entry).collect()

@@ -5,7 +5,7 @@ use std::cell::RefCell;
 
 use super::lists::{self, Items};
 use super::{DELETE, DELETE_FROM, DIRECTIVE, ELEMENT_ORDER, RETAIN_KEYS};
-use crate::object::{Map, Value};
+use crate::object::{Map, Value, go};
 use crate::patch::meta::PatchSchema;
 use crate::patch::{PatchError, gofmt};
 
@@ -231,7 +231,7 @@ fn same_order(old: &[Value], new: &[Value], merge_key: &str) -> Result<bool, Pat
 /// Items sorted by the text of their key; a missing key counts as Go prints it.
 fn sorted_maps<'a>(list: &'a [Value], merge_key: &str) -> Vec<(Cow<'a, str>, &'a Value)> {
     let mut sorted: Vec<_> =
-        list.iter().rev().map(|item| (gofmt::text(lists::identity(item, merge_key, Items::Maps)), item)).collect();
+        list.iter().rev().map(|item| (go::text(lists::identity(item, merge_key, Items::Maps)), item)).collect();
     sorted.sort_by(|a, b| a.0.cmp(&b.0));
     sorted
 }

@@ -2,7 +2,7 @@
 
 use std::cmp::Ordering;
 
-use crate::object::{Map, Value};
+use crate::object::{Map, Value, go};
 use crate::patch::{PatchError, gofmt};
 
 use super::{DELETE, DIRECTIVE};
@@ -26,7 +26,7 @@ pub(super) fn items_of(lists: &[&[Value]]) -> Result<Items, PatchError> {
         _ => {}
     }
     if !items.all(|item| gofmt::same_type(first, item)) {
-        let texts: Vec<String> = lists.iter().map(|list| gofmt::list_text(list)).collect();
+        let texts: Vec<String> = lists.iter().map(|list| go::list_text(list)).collect();
         return Err(PatchError::MixedList(format!("[{}]", texts.join(" "))));
     }
     Ok(if first.is_object() { Items::Maps } else { Items::Scalars })
@@ -182,14 +182,14 @@ pub(super) fn sorted_scalars(list: &[Value]) -> Vec<Value> {
     let mut sorted = list.to_vec();
     let ordered = sorted.windows(2).all(|pair| matches!(pair, [a, b] if compare(a, b) == Ordering::Less));
     if !ordered {
-        sort_by_text(&mut sorted, |value| gofmt::text(value).into_owned());
+        sort_by_text(&mut sorted, |value| go::text(value).into_owned());
     }
     sorted
 }
 
 /// The order of two scalars: that of their texts.
 pub(super) fn compare(a: &Value, b: &Value) -> Ordering {
-    gofmt::text(a).as_ref().cmp(gofmt::text(b).as_ref())
+    go::text(a).as_ref().cmp(go::text(b).as_ref())
 }
 
 /// Drops repeated values by moving the last one into their place, as the library does; returns how many remain, the

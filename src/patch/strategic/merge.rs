@@ -2,7 +2,7 @@
 
 use super::lists::{self, Items};
 use super::{DELETE, DELETE_FROM, DIRECTIVE, ELEMENT_ORDER, MERGE, REPLACE, RETAIN_KEYS};
-use crate::object::{Map, Value};
+use crate::object::{Map, Value, go};
 use crate::patch::meta::{PatchField, PatchSchema};
 use crate::patch::{PatchError, gofmt};
 
@@ -32,7 +32,7 @@ pub(super) fn maps(
             _ => {
                 return Err(PatchError::UnknownDirective {
                     directive: gofmt::string_verb(directive),
-                    map: gofmt::map_text(&patch),
+                    map: go::map_text(&patch),
                 });
             }
         }
@@ -53,8 +53,8 @@ fn retain_keys(
     if target == Target::Patch {
         return match original.get(RETAIN_KEYS) {
             Some(before) if *before != keys => Err(PatchError::RetainKeysDiffer {
-                left: gofmt::text(before).into_owned(),
-                right: gofmt::text(&keys).into_owned(),
+                left: go::text(before).into_owned(),
+                right: go::text(&keys).into_owned(),
             }),
             _ => {
                 original.insert(RETAIN_KEYS.to_owned(), keys);
@@ -199,7 +199,7 @@ fn check_order(patch: &[Value], order: &[Value], merge_key: &str) -> Result<(), 
     let mut places = order.iter();
     while let Some(item) = pending.peek() {
         if places.as_slice().is_empty() {
-            return Err(PatchError::ElementOrder { list: gofmt::list_text(patch), order: gofmt::list_text(order) });
+            return Err(PatchError::ElementOrder { list: go::list_text(patch), order: go::list_text(order) });
         }
         if item.get(DIRECTIVE).is_some() {
             pending.next();
@@ -439,7 +439,7 @@ fn directives(
             _ => {
                 return Err(PatchError::UnknownDirective {
                     directive: gofmt::string_verb(directive),
-                    map: gofmt::text(&item).into_owned(),
+                    map: go::text(&item).into_owned(),
                 });
             }
         }

@@ -141,7 +141,7 @@ fn app_armor(pod: &Value) -> Finding {
             key.starts_with("container.apparmor.security.beta.kubernetes.io/")
                 && !(value.is_empty() || *value == "runtime/default" || value.starts_with("localhost/"))
         })
-        .map(|(key, value)| format!("{key}={}", crate::object::field::quote(value)))
+        .map(|(key, value)| format!("{key}={}", crate::object::go::quote(value)))
         .collect();
     annotations.sort();
     let mut who: Vec<String> = setters(pod, bad_profile).into_iter().collect();
@@ -322,7 +322,7 @@ fn seccomp_annotations(pod: &Value) -> Finding {
         .into_iter()
         .filter_map(|key| {
             let value = meta::annotation(pod, &key).filter(|value| !fine(value))?;
-            Some(format!("{key}={}", crate::object::field::quote(value)))
+            Some(format!("{key}={}", crate::object::go::quote(value)))
         })
         .collect();
     if bad.is_empty() {

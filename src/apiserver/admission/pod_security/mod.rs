@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, HashSet};
 
 use crate::kinds::Kinds;
 use crate::object::field::{self, Error, ErrorList, Path};
-use crate::object::{GroupKind, Status, Value, meta};
+use crate::object::{GroupKind, Status, Value, go, meta};
 
 use super::{Attributes, Operation};
 use crate::apiserver::core::Core;
@@ -210,7 +210,7 @@ fn check_pods(core: &Core, namespace: &str, standard: Standard) -> Vec<String> {
     if !found.is_empty() {
         warnings.push(format!(
             "existing pods in namespace {} violate the new PodSecurity enforce level \"{standard}\"",
-            field::quote(namespace)
+            go::quote(namespace)
         ));
     }
     let mut lines: Vec<String> = found.into_iter().map(|(reasons, names)| of_pods(&reasons, &names)).collect();

@@ -6,7 +6,7 @@ use crate::apiserver::core::Core;
 use crate::apiserver::mirror::{Items, Mirror};
 use crate::apiserver::store::{Entry, Store};
 use crate::object::selector::LabelSelector;
-use crate::object::{GroupVersion, Value, field, meta};
+use crate::object::{GroupVersion, Value, meta};
 
 use super::Attributes;
 
@@ -100,9 +100,4 @@ fn params(core: &Core, attributes: &Attributes, policy: &Value, binding: &Value)
         return Err("no params found for policy binding with `Deny` parameterNotFoundAction".into());
     }
     Ok(found)
-}
-
-/// A text in quotes.
-fn quoted(text: &str) -> String {
-    field::quote(text)
 }

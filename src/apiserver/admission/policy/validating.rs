@@ -7,7 +7,7 @@ use crate::apiserver::admission::{Attributes, Plugin};
 use crate::apiserver::cel::{self, CelValue, Expression, Variables};
 use crate::apiserver::core::Core;
 use crate::object::status::Cause;
-use crate::object::{Status, Value, meta};
+use crate::object::{Status, Value, go, meta};
 
 use super::{Policies, ignores_failures, matcher, params, variables};
 
@@ -228,7 +228,7 @@ fn validate(policy: &Value, variables: &mut Variables) -> Vec<Failure> {
             Err(why) => {
                 let cause = missing.iter().find(|(name, _)| text.contains(&format!("variables.{name}")));
                 let why = cause.map_or(why, |(name, why)| {
-                    format!("composited variable {} fails to evaluate: {why}", super::quoted(name))
+                    format!("composited variable {} fails to evaluate: {why}", go::quote(name))
                 });
                 failures.extend(failed(index, format!("expression '{text}' resulted in error: {why}")));
             }

@@ -132,7 +132,7 @@ pub fn ephemeral(new: &Value, old: &Value) -> ErrorList {
     }
     let path = Path::new("spec").child("ephemeralContainers");
     for before in old.at("spec").list("ephemeralContainers") {
-        let name = crate::object::field::quote(before.text("name"));
+        let name = crate::object::go::quote(before.text("name"));
         match find(new.at("spec").list("ephemeralContainers"), before.text("name")) {
             None => {
                 let message = format!("existing ephemeral containers {name} may not be removed\n");

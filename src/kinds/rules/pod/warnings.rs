@@ -5,7 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use crate::kinds::rules::quantity;
 use crate::kinds::rules::value::Fields;
 use crate::object::Value;
-use crate::object::field::{Path, quote};
+use crate::object::field::Path;
+use crate::object::go::quote;
 
 /// Warnings of a pod.
 pub fn pod(new: &Value, old: Option<&Value>) -> Vec<String> {
