@@ -92,7 +92,7 @@ fn check(arg: &Arg, value: &str) -> Result<String, String> {
     } else if is(TypeId::of::<i64>()) {
         (i64::MIN, i64::MAX)
     } else if is(TypeId::of::<GoDuration>()) {
-        return value.parse::<GoDuration>().map(|_| value.to_owned());
+        return value.parse::<GoDuration>().map(|_| value.to_owned()).map_err(|error| error.to_string());
     } else {
         return Ok(value.to_owned());
     };

@@ -53,7 +53,7 @@ impl ReplaceArgs {
         if self.how.grace_period >= 0 && !self.how.force {
             return Err(Error::new("--grace-period must have --force specified"));
         }
-        if self.how.timeout.nanos() != 0 && !self.how.force {
+        if self.how.timeout.0 != 0 && !self.how.force {
             return Err(Error::new("--timeout must have --force specified"));
         }
         if self.how.force && dry_run != DryRun::None {

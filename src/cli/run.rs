@@ -138,7 +138,7 @@ impl RunArgs {
         if self.words.is_empty() || cx.dash_at == Some(0) {
             return Err(cx.usage("NAME is required for run"));
         }
-        if self.pod_running_timeout.nanos() <= 0 {
+        if self.pod_running_timeout.0 <= 0 {
             return Err(cx.usage("--pod-running-timeout must be higher than zero"));
         }
         if self.image.is_empty() {

@@ -157,13 +157,18 @@ impl GoDuration {
     }
 
     /// Whole seconds as a duration, within range.
-    pub fn from_secs(seconds: i64) -> Self {
+    pub const fn from_secs(seconds: i64) -> Self {
         Self(seconds.saturating_mul(SECOND as i64))
     }
 
     /// The duration in seconds, fractions cut off.
     pub fn as_secs(self) -> i64 {
         self.0 / SECOND as i64
+    }
+
+    /// The duration for the standard library, `None` when it is negative or zero.
+    pub fn positive(self) -> Option<std::time::Duration> {
+        u64::try_from(self.0).ok().filter(|nanos| *nanos > 0).map(std::time::Duration::from_nanos)
     }
 
     /// The duration for the standard library; negative ones are zero there.

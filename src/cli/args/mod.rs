@@ -1,15 +1,14 @@
 //! Groups of flags that several verbs share, and the types of their values.
 
 mod dry_run;
-mod duration;
 mod files;
 mod global;
 mod output;
 mod overrides;
 mod pairs;
 
+pub use crate::object::duration::GoDuration;
 pub use dry_run::{DryRun, DryRunArgs, ValidateArgs};
-pub use duration::GoDuration;
 pub use files::FileArgs;
 pub use global::GlobalArgs;
 pub use output::{OutputArgs, Printer, name_of, strip_managed_fields, unknown_format};

@@ -41,9 +41,9 @@ impl TokenArgs {
         let bound = !self.bound_object_kind.is_empty();
         let wrong = if name.is_empty() {
             "service account name is required"
-        } else if self.duration.nanos() < 0 {
+        } else if self.duration.0 < 0 {
             "--duration must be greater than or equal to 0"
-        } else if self.duration.nanos() % 1_000_000_000 != 0 {
+        } else if self.duration.0 % 1_000_000_000 != 0 {
             "--duration cannot be expressed in units less than seconds"
         } else if self.audience.iter().any(String::is_empty) {
             "--audience must not be an empty string"
@@ -74,8 +74,8 @@ impl Run for TokenArgs {
         if !self.audience.is_empty() {
             request["spec"]["audiences"] = json!(self.audience);
         }
-        if self.duration.nanos() > 0 {
-            request["spec"]["expirationSeconds"] = self.duration.secs().into();
+        if self.duration.0 > 0 {
+            request["spec"]["expirationSeconds"] = self.duration.as_secs().into();
         }
         if !self.bound_object_kind.is_empty() {
             let mut bound = json!({"kind": self.bound_object_kind, "apiVersion": "v1", "name": self.bound_object_name});

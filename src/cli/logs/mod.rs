@@ -96,14 +96,14 @@ impl LogsArgs {
             1 => return Err(cx.usage("only a selector (-l) or a POD name is allowed")),
             _ => return Err(cx.usage(USAGE)),
         }
-        if self.pod_running_timeout.nanos() <= 0 {
+        if self.pod_running_timeout.0 <= 0 {
             return Err(Error::new("--pod-running-timeout must be higher than zero"));
         }
         Ok(())
     }
 
     fn check_values(&self) -> Result<()> {
-        let wrong = if !self.since_time.is_empty() && self.since.nanos() != 0 {
+        let wrong = if !self.since_time.is_empty() && self.since.0 != 0 {
             "at most one of `sinceTime` or `sinceSeconds` may be specified".to_owned()
         } else if let Some(container) = self.container().filter(|name| self.all_containers && !name.is_empty()) {
             format!("--all-containers=true should not be specified with container name {container}")
@@ -111,7 +111,7 @@ impl LogsArgs {
             "only one of -c or an inline [CONTAINER] arg is allowed".to_owned()
         } else if self.limit_bytes < 0 {
             "--limit-bytes must be greater than 0".to_owned()
-        } else if self.since.nanos() < 0 {
+        } else if self.since.0 < 0 {
             "--since must be greater than 0".to_owned()
         } else if self.tail.is_some_and(|lines| lines < -1) {
             "--tail must be greater than or equal to -1".to_owned()
@@ -206,8 +206,8 @@ impl LogsArgs {
         if self.limit_bytes != 0 {
             request = request.query("limitBytes", self.limit_bytes.to_string());
         }
-        if self.since.nanos() != 0 {
-            let seconds = (self.since.nanos() + 500_000_000).div_euclid(1_000_000_000);
+        if self.since.0 != 0 {
+            let seconds = (self.since.0 + 500_000_000).div_euclid(1_000_000_000);
             request = request.query("sinceSeconds", seconds.to_string());
         }
         let tail = match self.tail {
