@@ -22,7 +22,7 @@ pub const RULES: &[Rules] = &[
         update_meta: &[MetaCheck::Update, MetaCheck::Create],
         prepare_update: |new, old, _| {
             meta::set(new, &["status"], old.at("status").clone());
-            patch_allocated(new, old);
+            drop_type_dependent(new, old);
         },
         prepare_create: |service, _| drop(meta::remove(service, &["status"])),
         prepare_status_update: |new, old, _| super::generic::copy(new, old, "spec"),
@@ -43,41 +43,51 @@ pub const RULES: &[Rules] = &[
     },
 ];
 
-/// What the server allocated stays when an update leaves it out.
-fn patch_allocated(new: &mut Value, old: &Value) {
-    let needs_ip = |spec: &Value| matches!(spec.text("type"), "ClusterIP" | "NodePort" | "LoadBalancer");
-    let needs_port = |spec: &Value| matches!(spec.text("type"), "NodePort" | "LoadBalancer");
+/// `dropTypeDependentFields`: an update to another type drops what that does not have, unless the update changes it.
+fn drop_type_dependent(new: &mut Value, old: &Value) {
     let before = old.at("spec");
-    if needs_ip(before) && needs_ip(new.at("spec")) {
-        if new.at("spec").text("clusterIP").is_empty() && !before.text("clusterIP").is_empty() {
-            meta::set(new, &["spec", "clusterIP"], before.text("clusterIP"));
+    let spec = new.at("spec");
+    let unchanged = |field: &str| spec.at(field) == before.at(field);
+    let mut drops: Vec<&str> = Vec::new();
+    let needs_ip = |spec: &Value| spec.text("type") != "ExternalName";
+    if needs_ip(before) && !needs_ip(spec) {
+        if unchanged("clusterIP") && spec.texts("clusterIPs") == before.texts("clusterIPs") {
+            drops.extend(["clusterIP", "clusterIPs"]);
         }
-        let same = new.at("spec").text("clusterIP") == before.text("clusterIP");
-        if new.at("spec").list("clusterIPs").is_empty() && same && !before.list("clusterIPs").is_empty() {
-            meta::set(new, &["spec", "clusterIPs"], before.at("clusterIPs").clone());
+        drops.extend(["ipFamilies", "ipFamilyPolicy"].into_iter().filter(|field| unchanged(field)));
+    }
+    let balanced = |spec: &Value| spec.text("type") == "LoadBalancer";
+    type Needs = fn(&Value) -> bool;
+    let dependent: [(&str, Needs); 4] = [
+        ("healthCheckNodePort", needs_health_check),
+        ("allocateLoadBalancerNodePorts", balanced),
+        ("loadBalancerClass", balanced),
+        ("externalTrafficPolicy", externally_accessible),
+    ];
+    let dropped = dependent.iter().filter(|(field, needs)| needs(before) && !needs(spec) && unchanged(field));
+    drops.extend(dropped.map(|(field, _)| field));
+    let drop_ports =
+        needs_node_port(before) && !needs_node_port(spec) && node_ports(before).is_superset(&node_ports(spec));
+    let keeps_status = balanced(spec);
+    for field in drops {
+        meta::remove(new, &["spec", field]);
+    }
+    if drop_ports && let Some(Value::Array(ports)) = new.pointer_mut("/spec/ports") {
+        for port in ports {
+            meta::remove(port, &["nodePort"]);
         }
     }
-    if needs_port(before) && needs_port(new.at("spec")) {
-        let used: Vec<i64> = new.at("spec").list("ports").iter().map(|port| port.int("nodePort")).collect();
-        if let Some(Value::Array(ports)) = new.get_mut("spec").and_then(|spec| spec.get_mut("ports")) {
-            for port in ports.iter_mut().filter(|port| port.int("nodePort") == 0) {
-                let same =
-                    |old: &&Value| old.int("port") == port.int("port") && old.text("protocol") == port.text("protocol");
-                let known = before.list("ports").iter().find(same).map(|old| old.int("nodePort"));
-                if let Some(number) = known.filter(|number| *number != 0 && !used.contains(number)) {
-                    meta::set(port, &["nodePort"], number);
-                }
-            }
-        }
+    if !keeps_status && new.at("status").has("loadBalancer") {
+        meta::set(new, &["status", "loadBalancer"], json!({}));
     }
-    let health = before.int("healthCheckNodePort");
-    if needs_health_check(before)
-        && needs_health_check(new.at("spec"))
-        && new.at("spec").int("healthCheckNodePort") == 0
-        && health != 0
-    {
-        meta::set(new, &["spec", "healthCheckNodePort"], health);
-    }
+}
+
+fn node_ports(spec: &Value) -> BTreeSet<i64> {
+    spec.list("ports").iter().map(|port| port.int("nodePort")).filter(|port| *port != 0).collect()
+}
+
+fn needs_node_port(spec: &Value) -> bool {
+    matches!(spec.text("type"), "NodePort" | "LoadBalancer")
 }
 
 fn needs_health_check(spec: &Value) -> bool {
