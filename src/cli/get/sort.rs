@@ -1,101 +1,73 @@
-//! `--sort-by`.
+//! `--sort-by`: objects in the order of a JSONPath's first result.
 
 use std::cmp::Ordering;
 
 use crate::cli::error::{Error, Result};
 use crate::object::Value;
+use crate::object::go::quote;
+use crate::object::quantity::Quantity;
+use crate::output::jsonpath::{self, JsonPath};
 use crate::output::table::Table;
 use crate::resource::Target;
 
-/// One step of a field's path.
-#[derive(Clone, Debug, PartialEq, Eq)]
-enum Step {
-    Key(String),
-    Index(usize),
+/// Below this many items Go's `sort.Sort` is an insertion sort, whose order for items without the field is known.
+const INSERTION_SORT_MAX: usize = 12;
+
+/// Items in the order of the path's first result in `object` of each (kubectl's `SortingPrinter` and `TableSorter`).
+fn sort<T>(items: Vec<T>, field: &str, object: impl Fn(&T) -> &Value) -> Result<Vec<T>> {
+    let template = jsonpath::relaxed(field).map_err(|error| Error::new(error.to_string()))?;
+    let path = JsonPath::parse(&template).map_err(|error| Error::new(error.to_string()))?;
+    let mut keyed = Vec::with_capacity(items.len());
+    for item in items {
+        let found = path.find(object(&item), true).map_err(|error| Error::new(error.to_string()))?;
+        let key = found.first().and_then(|results| results.first()).map(jsonpath::Found::to_value);
+        keyed.push((key, item));
+    }
+    if !keyed.is_empty() && keyed.iter().all(|(key, _)| key.is_none()) {
+        return Err(Error::new(format!(
+            "couldn't find any field with path {} in the list of objects",
+            quote(&template)
+        )));
+    }
+    if keyed.len() <= INSERTION_SORT_MAX {
+        insertion_sort(&mut keyed);
+    } else {
+        keyed.sort_by(|(a, _), (b, _)| order(a.as_ref(), b.as_ref()));
+    }
+    Ok(keyed.into_iter().map(|(_, item)| item).collect())
 }
 
-/// A path such as `.metadata.name`, `{.spec.containers[0].image}` or `metadata.labels['a.b/c']`.
-struct FieldPath {
-    text: String,
-    steps: Vec<Step>,
-}
-
-impl FieldPath {
-    fn parse(text: &str) -> Result<Self> {
-        let refused = || {
-            Error::new(
-                "unexpected path string, expected a 'name1.name2' or '.name1.name2' or '{name1.name2}' or \
-                 '{.name1.name2}'",
-            )
-        };
-        let inner = text.trim();
-        let inner = inner.strip_prefix('{').and_then(|inner| inner.strip_suffix('}')).unwrap_or(inner);
-        let mut steps = Vec::new();
-        let mut rest = inner.strip_prefix('.').unwrap_or(inner);
-        while !rest.is_empty() {
-            if let Some(after) = rest.strip_prefix('[') {
-                let end = after.find(']').ok_or_else(refused)?;
-                let inside = &after[..end];
-                steps.push(match inside.parse() {
-                    Ok(index) => Step::Index(index),
-                    Err(_) => Step::Key(inside.trim_matches(['\'', '"']).to_owned()),
-                });
-                rest = &after[end + 1..];
-            } else {
-                let mut key = String::new();
-                let mut letters = rest.char_indices();
-                let mut end = rest.len();
-                while let Some((at, letter)) = letters.next() {
-                    match letter {
-                        '\\' => key.extend(letters.next().map(|(_, escaped)| escaped)),
-                        '.' | '[' => {
-                            end = at;
-                            break;
-                        }
-                        letter => key.push(letter),
-                    }
-                }
-                steps.push(Step::Key(key));
-                rest = &rest[end..];
-            }
-            rest = rest.strip_prefix('.').unwrap_or(rest);
-        }
-        Ok(Self { text: format!("{{.{}}}", inner.trim_start_matches('.')), steps })
-    }
-
-    fn value<'a>(&self, object: &'a Value) -> Option<&'a Value> {
-        self.steps.iter().try_fold(object, |value, step| match step {
-            Step::Key(key) => value.get(key),
-            Step::Index(index) => value.get(index),
-        })
-    }
-
-    /// Fails when no object has the field.
-    fn check<'a>(&self, objects: impl Iterator<Item = &'a Value>) -> Result<()> {
-        let mut objects = objects.peekable();
-        if objects.peek().is_none() || objects.any(|object| self.value(object).is_some()) {
-            return Ok(());
-        }
-        Err(Error::new(format!("couldn't find any field with path \"{}\" in the list of objects", self.text)))
-    }
-
-    fn order(&self, a: &Value, b: &Value) -> Ordering {
-        match (self.value(a), self.value(b)) {
-            (None, None) => Ordering::Equal,
-            (None, Some(_)) => Ordering::Less,
-            (Some(_), None) => Ordering::Greater,
-            (Some(a), Some(b)) => compare(a, b),
+/// Go's insertion sort. An item without the field counts as less than anything, even than another one, so that such
+/// items come first and in reverse.
+fn insertion_sort<T>(keyed: &mut [(Option<Value>, T)]) {
+    for end in 1..keyed.len() {
+        let mut at = end;
+        while at > 0 && less(keyed[at].0.as_ref(), keyed[at - 1].0.as_ref()) {
+            keyed.swap(at, at - 1);
+            at -= 1;
         }
     }
 }
 
+fn less(a: Option<&Value>, b: Option<&Value>) -> bool {
+    a.is_none() || order(a, b).is_lt()
+}
+
+fn order(a: Option<&Value>, b: Option<&Value>) -> Ordering {
+    match (a, b) {
+        (Some(a), Some(b)) => compare(a, b),
+        (a, b) => a.is_some().cmp(&b.is_some()),
+    }
+}
+
+/// Values of one type by that type's order; amounts of resources by size; what has no order stays as it is.
 fn compare(a: &Value, b: &Value) -> Ordering {
     match (a, b) {
         (Value::Number(a), Value::Number(b)) => a.as_f64().partial_cmp(&b.as_f64()).unwrap_or(Ordering::Equal),
         (Value::Bool(a), Value::Bool(b)) => a.cmp(b),
-        (Value::String(a), Value::String(b)) => match (quantity(a), quantity(b)) {
-            (Some(a), Some(b)) => a.partial_cmp(&b).unwrap_or(Ordering::Equal),
-            _ => natural(a, b),
+        (Value::String(a), Value::String(b)) => match (Quantity::parse(a), Quantity::parse(b)) {
+            (Ok(a), Ok(b)) => a.partial_cmp(&b).unwrap_or(Ordering::Equal),
+            _ => natural(a.as_bytes(), b.as_bytes()),
         },
         (Value::Array(a), Value::Array(b)) => {
             let first = a.iter().zip(b).map(|(a, b)| compare(a, b)).find(|order| order.is_ne());
@@ -105,72 +77,53 @@ fn compare(a: &Value, b: &Value) -> Ordering {
     }
 }
 
-/// Resource amounts compare by size.
-fn quantity(text: &str) -> Option<f64> {
-    const SUFFIXES: [(&str, f64); 13] = [
-        ("Ki", 1024.0),
-        ("Mi", 1_048_576.0),
-        ("Gi", 1_073_741_824.0),
-        ("Ti", 1_099_511_627_776.0),
-        ("Pi", 1_125_899_906_842_624.0),
-        ("Ei", 1_152_921_504_606_846_976.0),
-        ("n", 1e-9),
-        ("u", 1e-6),
-        ("m", 1e-3),
-        ("k", 1e3),
-        ("M", 1e6),
-        ("G", 1e9),
-        ("T", 1e12),
-    ];
-    let (number, size) = SUFFIXES
-        .iter()
-        .find_map(|(suffix, size)| text.strip_suffix(suffix).map(|number| (number, *size)))
-        .unwrap_or((text, 1.0));
-    if !number.starts_with(|c: char| c.is_ascii_digit() || "+-.".contains(c)) {
-        return None;
-    }
-    number.parse::<f64>().ok().map(|number| number * size)
-}
-
-/// Runs of digits compare as numbers, all else by bytes.
-fn natural(a: &str, b: &str) -> Ordering {
-    let (mut a, mut b) = (a.as_bytes(), b.as_bytes());
+/// Natural order: runs of digits compare as numbers and stand before all else, fewer leading zeros first.
+fn natural(mut a: &[u8], mut b: &[u8]) -> Ordering {
     loop {
-        let digits = |text: &[u8]| text.iter().take_while(|byte| byte.is_ascii_digit()).count();
-        match (a.first(), b.first()) {
-            (None, None) => return Ordering::Equal,
-            (None, _) => return Ordering::Less,
-            (_, None) => return Ordering::Greater,
-            (Some(x), Some(y)) if x.is_ascii_digit() && y.is_ascii_digit() => {
-                let ((run_a, rest_a), (run_b, rest_b)) = (a.split_at(digits(a)), b.split_at(digits(b)));
-                let bare = |run: &[u8]| run.iter().position(|byte| *byte != b'0').unwrap_or(run.len());
-                let (bare_a, bare_b) = (&run_a[bare(run_a)..], &run_b[bare(run_b)..]);
-                let order = bare_a.len().cmp(&bare_b.len()).then_with(|| bare_a.cmp(bare_b));
-                if order.is_ne() {
-                    return order;
+        let (Some(x), Some(y)) = (a.first(), b.first()) else { return a.len().cmp(&b.len()) };
+        match (x.is_ascii_digit(), y.is_ascii_digit()) {
+            (true, true) => {
+                let ((run_a, rest_a), (run_b, rest_b)) = (digits(a), digits(b));
+                let (bare_a, bare_b) = (without_zeros(run_a), without_zeros(run_b));
+                let by_value = bare_a.len().cmp(&bare_b.len()).then_with(|| bare_a.cmp(bare_b));
+                let by_run = by_value.then_with(|| run_a.len().cmp(&run_b.len()));
+                if by_run.is_ne() {
+                    return by_run;
                 }
                 (a, b) = (rest_a, rest_b);
             }
-            (Some(x), Some(y)) if x == y => (a, b) = (&a[1..], &b[1..]),
-            (Some(x), Some(y)) => return x.cmp(y),
+            (false, false) if x == y => (a, b) = (&a[1..], &b[1..]),
+            (false, false) => return x.cmp(y),
+            (digit, _) => return if digit { Ordering::Less } else { Ordering::Greater },
         }
     }
 }
 
+/// The digits that `text` starts with, and the rest.
+fn digits(text: &[u8]) -> (&[u8], &[u8]) {
+    text.split_at(text.iter().take_while(|byte| byte.is_ascii_digit()).count())
+}
+
+fn without_zeros(digits: &[u8]) -> &[u8] {
+    &digits[digits.iter().take_while(|byte| **byte == b'0').count()..]
+}
+
 /// Sorts objects.
-pub fn objects(targets: &mut [Target], field: &str) -> Result<()> {
-    let path = FieldPath::parse(field)?;
-    path.check(targets.iter().map(|target| &target.object))?;
-    targets.sort_by(|a, b| path.order(&a.object, &b.object));
+///
+/// # Errors
+/// When the path cannot be read, does not fit, or no object has the field.
+pub fn objects(targets: &mut Vec<Target>, field: &str) -> Result<()> {
+    *targets = sort(std::mem::take(targets), field, |target| &target.object)?;
     Ok(())
 }
 
 /// Sorts the rows of tables by a field of their objects; tables of single objects among themselves.
+///
+/// # Errors
+/// As [`objects`].
 pub fn tables(tables: &mut [Table], field: &str) -> Result<()> {
-    let path = FieldPath::parse(field)?;
-    for table in tables.iter_mut() {
-        path.check(table.rows.iter().map(|row| &row.object))?;
-        table.rows.sort_by(|a, b| path.order(&a.object, &b.object));
+    for table in tables {
+        table.rows = sort(std::mem::take(&mut table.rows), field, |row| &row.object)?;
     }
     Ok(())
 }
@@ -182,12 +135,28 @@ mod tests {
 
     #[test]
     fn fields_compare_by_their_type() {
-        let path = FieldPath::parse("{.a.b[1]}").expect("a path");
-        let value = |b: Value| json!({"a": {"b": [0, b]}});
-        assert_eq!(path.order(&value(json!(9)), &value(json!(10))), Ordering::Less);
-        assert_eq!(path.order(&value(json!("pod-9")), &value(json!("pod-10"))), Ordering::Less);
-        assert_eq!(path.order(&value(json!("1Gi")), &value(json!("900Mi"))), Ordering::Greater);
-        assert_eq!(path.order(&json!({}), &value(json!(1))), Ordering::Less);
-        assert!(path.check([json!({})].iter()).is_err());
+        for (less, more) in [
+            (json!(9), json!(10)),
+            (json!("pod-9"), json!("pod-10")),
+            (json!("pod-1"), json!("pod-a")),
+            (json!("a1"), json!("a01")),
+            (json!("900Mi"), json!("1Gi")),
+            (json!([1, 2]), json!([1, 3])),
+        ] {
+            assert_eq!(compare(&less, &more), Ordering::Less, "{less} {more}");
+            assert_eq!(compare(&more, &less), Ordering::Greater, "{more} {less}");
+        }
+    }
+
+    #[test]
+    fn objects_without_the_field_come_first() {
+        let items = vec![json!({"n": "b", "v": 2}), json!({"n": "x"}), json!({"n": "y"}), json!({"n": "a", "v": 1})];
+        let sorted = sort(items.clone(), ".v", |item| item).expect("a field that is there");
+        let names: Vec<&str> = sorted.iter().filter_map(|item| item["n"].as_str()).collect();
+        assert_eq!(names, ["y", "x", "a", "b"]);
+        assert_eq!(
+            sort(items, "{.none}", |item| item).map_err(|error| error.to_string()),
+            Err("couldn't find any field with path \"{.none}\" in the list of objects".to_owned())
+        );
     }
 }
