@@ -8,6 +8,7 @@ mod cli;
 mod clusters;
 mod crash;
 mod fuzz;
+mod kube_rs;
 mod layers;
 mod main_job;
 mod vectors;

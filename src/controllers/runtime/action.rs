@@ -73,7 +73,7 @@ pub enum Action {
         options: Value,
     },
     /// Goes on only if there is no object of that name with that uid on the server: the cache may not have seen it yet.
-    /// Otherwise the turn ends here, and well.
+    /// Otherwise the turn ends here, and well; another follows, for the cache is behind.
     RequireAbsent {
         /// The resource.
         resource: Resource,

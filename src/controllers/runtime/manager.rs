@@ -22,6 +22,8 @@ use crate::object::{Value, meta};
 
 /// How many creates of one turn are under way at once.
 const PARALLEL_CREATES: usize = 16;
+/// How long until an owner that the server has must be in the cache.
+const UNSEEN: Duration = Duration::from_millis(500);
 
 /// Settings of a manager.
 #[derive(Clone, Debug, Default)]
@@ -273,7 +275,11 @@ impl Turn<'_> {
         if let Action::RequireAbsent { resource, namespace, name, uid } = &action {
             let key = Key { namespace: namespace.clone(), name: name.clone() };
             return match self.runner.api.get(resource, &key).await {
-                Ok(object) if meta::uid(&object) == uid => Ok(Next::End),
+                Ok(object) if meta::uid(&object) == uid => {
+                    // It may go before the cache ever sees it, and then nothing would tell of its end.
+                    self.runner.queue.add_after(self.key.clone(), UNSEEN);
+                    Ok(Next::End)
+                }
                 Err(error) if !error.is_code(404) => Err(Failure { action, error }),
                 _ => Ok(Next::GoOn),
             };
