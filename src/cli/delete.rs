@@ -3,14 +3,15 @@
 use std::time::Duration;
 
 use clap::{Args, Parser};
-use serde_json::{Value, json};
+use serde_json::json;
 
 use super::args::{DryRun, DryRunArgs, FileArgs, GoDuration};
 use super::context::Context;
 use super::error::{Error, Result};
 use super::targets;
 use super::verb::Run;
-use crate::client::{EventKind, ListOptions, Request};
+use super::wait::{self, Limit};
+use crate::client::Request;
 use crate::object::meta;
 use crate::resource::{Plan, Selection, Target};
 
@@ -261,8 +262,14 @@ pub async fn delete(cx: &Context, targets: Vec<Target>, mut errors: Vec<Error>, 
         return Ok(());
     }
     cx.streams.flush()?;
+    let limit = Limit::forever(how.timeout);
     for (target, uid) in &deleted {
-        wait_gone(cx, target, uid, how.timeout).await?;
+        match wait::gone(cx, target, uid, limit).await {
+            Ok(_) => {}
+            // Who may not look cannot wait.
+            Err(error) if error.is_reason("Forbidden") || error.is_reason("MethodNotAllowed") => return Ok(()),
+            Err(error) => return Err(error),
+        }
     }
     Ok(())
 }
@@ -296,46 +303,4 @@ fn tell(cx: &Context, target: &Target, how: &Deletion) -> Result<()> {
     let place = if target.kind.namespaced { format!(" from {} namespace", target.namespace) } else { String::new() };
     let name = crate::object::go::quote(&target.name);
     cx.line(format!("{} {name} {forced}deleted{place}{}", target.kind.printed_name(), how.dry_run.suffix()))
-}
-
-/// Waits until an object is gone, or another of its name has taken its place.
-pub async fn wait_gone(cx: &Context, target: &Target, uid: &str, timeout: Option<Duration>) -> Result<()> {
-    let gone = until_gone(cx, target, uid);
-    let Some(timeout) = timeout else { return gone.await };
-    match tokio::time::timeout(timeout, gone).await {
-        Ok(done) => done,
-        Err(_) => {
-            Err(Error::new(format!("timed out waiting for the condition on {}/{}", target.kind.plural, target.name)))
-        }
-    }
-}
-
-async fn until_gone(cx: &Context, target: &Target, uid: &str) -> Result<()> {
-    let fields = format!("metadata.name={}", target.name);
-    let client = cx.client()?;
-    loop {
-        let options = ListOptions { fields: fields.clone(), ..ListOptions::default() };
-        let list = match client.list(&target.collection(), &options, "application/json").await {
-            Ok(list) => list,
-            // Who may not look cannot wait.
-            Err(error) if error.is_code(403) || error.is_code(405) => return Ok(()),
-            Err(error) => return Err(error.into()),
-        };
-        let same = |object: &Value| uid.is_empty() || meta::uid(object) == uid;
-        if !meta::list_at(&list, &["items"]).iter().any(same) {
-            return Ok(());
-        }
-        let options = ListOptions {
-            fields: fields.clone(),
-            resource_version: meta::resource_version(&list).to_owned(),
-            ..ListOptions::default()
-        };
-        let request = Request::get(target.collection()).list_options(&options).query("watch", "true");
-        let Ok(mut watch) = client.watch(request).await else { continue };
-        while let Ok(Some(event)) = watch.next().await {
-            if event.kind == EventKind::Deleted && same(&event.object) {
-                return Ok(());
-            }
-        }
-    }
 }

@@ -45,6 +45,7 @@ mod scale;
 mod set;
 mod targets;
 mod version;
+mod wait;
 
 use std::ffi::OsString;
 
@@ -104,6 +105,7 @@ pub static VERBS: &[Verb] = &[
     Verb::of::<label::LabelArgs>("label", Group::Settings).words(Words::Resources(&[])),
     Verb::of::<annotate::AnnotateArgs>("annotate", Group::Settings).words(Words::Resources(&[])),
     Verb::of::<patch::PatchArgs>("patch", Group::Advanced).words(Words::Resources(&[])),
+    Verb::of::<wait::WaitArgs>("wait", Group::Advanced),
     Verb::of::<edit::EditArgs>("edit", Group::Intermediate).words(Words::Resources(&[])),
     Verb::of::<diff::DiffArgs>("diff", Group::Advanced),
     config::VERB,

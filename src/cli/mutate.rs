@@ -12,7 +12,7 @@ use crate::patch::{PatchSchema, strategic};
 use crate::resource::{Selection, Target};
 
 /// What `--local` says to objects that are named rather than in files.
-const LOCAL: &str = "error: you must specify resources by --filename when --local is set.\nExample resource \
+pub const LOCAL: &str = "error: you must specify resources by --filename when --local is set.\nExample resource \
                      specifications include:\n   '-f rsrc.yaml'\n   '--filename=rsrc.json'";
 
 /// Where the pods of a kind are described.

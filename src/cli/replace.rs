@@ -12,6 +12,7 @@ use super::error::{Error, Result};
 use super::place;
 use super::targets;
 use super::verb::Run;
+use super::wait::{self, Limit};
 use crate::object::Value;
 use crate::resource::{Plan, Selection, Target};
 
@@ -139,8 +140,9 @@ impl ReplaceArgs {
             ignore_not_found: true,
         };
         delete::delete(cx, targets.to_vec(), Vec::new(), &how).await?;
+        let limit = Limit::forever(Some(timeout.unwrap_or(Duration::from_secs(300))));
         for target in targets {
-            delete::wait_gone(cx, target, "", Some(timeout.unwrap_or(Duration::from_secs(300)))).await?;
+            wait::gone(cx, target, "", limit).await?;
         }
         Ok(())
     }

@@ -7,6 +7,7 @@ use crate::cli::args::DryRun;
 use crate::cli::delete::{self, Deletion};
 use crate::cli::error::{Error, Result};
 use crate::cli::targets;
+use crate::cli::wait::{self, Limit};
 use crate::client::Request;
 use crate::kinds::Schemas;
 use crate::object::json::to_compact;
@@ -164,7 +165,7 @@ impl Applier<'_> {
             ignore_not_found: false,
         };
         delete::delete_one(cx, target, &how).await?;
-        delete::wait_gone(cx, target, "", self.args.how.timeout.positive()).await?;
+        wait::gone(cx, target, "", Limit::forever(self.args.how.timeout.positive())).await?;
         let renewed = Target { object: modified.clone(), ..target.clone() };
         let error = match self.writer.create(&renewed).await {
             Ok(object) => return Ok(Patched { object, patch: to_compact(modified), explanation: None }),

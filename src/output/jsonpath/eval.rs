@@ -69,7 +69,7 @@ impl<'a> Found<'a> {
     }
 
     /// Go's name of the value's type.
-    fn type_name(&self) -> &'static str {
+    pub fn type_name(&self) -> &'static str {
         match self {
             Self::Json(Value::Null) | Self::Nothing => "<nil>",
             Self::Json(Value::Bool(_)) | Self::Bool(_) => "bool",
