@@ -14,6 +14,7 @@ mod api_resources;
 mod apply;
 mod auth;
 mod autoscale;
+mod certificate;
 mod change;
 mod cluster;
 mod cluster_info;
@@ -24,6 +25,7 @@ mod delete;
 mod describe;
 mod diff;
 mod edit;
+mod events;
 mod explain;
 mod expose;
 mod get;
@@ -44,6 +46,7 @@ mod run;
 mod scale;
 mod set;
 mod targets;
+mod top;
 mod version;
 mod wait;
 
@@ -95,6 +98,9 @@ pub static VERBS: &[Verb] = &[
     Verb::of::<node::TaintArgs>("taint", Group::Cluster).words(Words::Resources(&["node"])),
     Verb::of::<logs::LogsArgs>("logs", Group::Troubleshooting).words(Words::PodContainer),
     auth::VERB,
+    certificate::VERB,
+    top::VERB,
+    Verb::of::<events::EventsArgs>("events", Group::Troubleshooting),
     cluster::VERB,
     cluster_info::VERB,
     Verb::of::<describe::DescribeArgs>("describe", Group::Troubleshooting)

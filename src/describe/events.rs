@@ -3,6 +3,7 @@
 use super::related::{self, Request};
 use super::{Subject, Writer, text};
 use crate::kinds::columns::text::{parse_time, since};
+use crate::object::time::Time;
 use crate::object::{Value, meta};
 
 /// The annotation of a mirror pod with the uid under which the kubelet reports.
@@ -50,14 +51,13 @@ pub(super) fn describe(subject: &Subject<'_>, w: &mut Writer) {
         if !path.is_empty() {
             message = format!("{path}: {message}");
         }
-        let interval = interval(event, subject);
+        let interval = interval(event, subject.settings.now);
         w.line(1, format_args!("{}\t{}\t{interval}\t{source}\t{message}", part("type"), part("reason")));
     }
 }
 
-/// How long ago, and how often over how long.
-fn interval(event: &Value, subject: &Subject<'_>) -> String {
-    let now = subject.settings.now;
+/// How long ago an event was, and how often over how long: `3s`, `3s (x4 over 2m)`.
+pub fn interval(event: &Value, now: Time) -> String {
     let age = |path: &[&str]| since(meta::str_at(event, path), now);
     let first =
         if text::present(event, &["eventTime"]).is_some() { age(&["eventTime"]) } else { age(&["firstTimestamp"]) };

@@ -31,6 +31,7 @@ mod volume;
 mod workload;
 mod writer;
 
+pub use events::interval;
 pub use fetch::fetch;
 pub use related::{Related, Request};
 pub use writer::Writer;

@@ -108,8 +108,16 @@ impl Printer {
     /// As [`Printer::print`].
     pub fn print_typed(&self, cx: &Context, object: &Value) -> Result<()> {
         let mut out = String::new();
-        let printed = self.0.borrow_mut().print_typed(object, &mut out);
+        let printed = self.append_typed(object, &mut out);
         cx.out(&out)?;
-        printed.map_err(|error| Error::new(error.to_string()))
+        printed
+    }
+
+    /// The same into a text; what stands there after a failure belongs on standard output, too.
+    ///
+    /// # Errors
+    /// A template that does not fit.
+    pub fn append_typed(&self, object: &Value, out: &mut String) -> Result<()> {
+        self.0.borrow_mut().print_typed(object, out).map_err(|error| Error::new(error.to_string()))
     }
 }

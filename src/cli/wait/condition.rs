@@ -1,9 +1,9 @@
 //! What `--for` may say, and whether an object is so.
 
 use crate::cli::error::{Error, Result};
-use crate::object::field::quote;
+use crate::object::go;
+use crate::object::go::quote;
 use crate::object::{Value, meta};
-use crate::output::gofmt;
 use crate::output::jsonpath::{Found, JsonPath, relaxed};
 
 /// Something that is waited for.
@@ -164,7 +164,7 @@ fn status(object: &Value, name: &str, value: &str) -> Result<bool> {
 fn conditions(object: &Value) -> Result<&[Value]> {
     let wrong = |field: &str, value: &Value, expected: &str| {
         let mut shown = String::new();
-        gofmt::write_value(&mut shown, value);
+        go::write_value(&mut shown, value);
         let type_ = Found::Json(value).type_name();
         Error::new(format!("{field} accessor error: {shown} is of the type {type_}, expected {expected}"))
     };

@@ -8,12 +8,13 @@ use std::time::Duration;
 use clap::Parser;
 use tokio::time::Instant;
 
-use super::args::{GoDuration, OutputArgs, Printer};
+use super::args::{OutputArgs, Printer};
 use super::context::Context;
 use super::error::{Error, Result};
 use super::mutate::LOCAL;
 use super::targets;
 use super::verb::Run;
+use crate::object::duration::GoDuration;
 use crate::resource::{FileOptions, Plan, Query, Selection, Target};
 use condition::Condition;
 pub use until::{Limit, gone};

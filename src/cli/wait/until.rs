@@ -5,11 +5,11 @@ use std::time::Duration;
 use tokio::time::{Instant, sleep};
 
 use super::condition::State;
-use crate::cli::args::GoDuration;
 use crate::cli::context::Context;
 use crate::cli::error::{Error, Result};
 use crate::cli::targets;
 use crate::client::{self, EventKind, Request};
+use crate::object::duration::GoDuration;
 use crate::object::{Status, Value, meta};
 use crate::resource::{Query, Target};
 
@@ -33,7 +33,7 @@ impl Limit {
     pub fn of(timeout: GoDuration) -> Self {
         match timeout.positive() {
             Some(time) => Self::Until(Instant::now() + time),
-            None if timeout.nanos() == 0 => Self::Once,
+            None if timeout.0 == 0 => Self::Once,
             None => Self::forever(None),
         }
     }
