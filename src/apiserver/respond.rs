@@ -5,6 +5,7 @@ use http::{HeaderValue, Response, StatusCode, header};
 use serde_json::json;
 
 use crate::kinds::rules;
+use crate::manifest;
 use crate::object::{Status, Value, json as go_json, meta};
 
 use super::context::{Answer, Request};
@@ -35,7 +36,7 @@ pub fn page_not_found() -> Response<Body> {
 /// A value as JSON or YAML.
 pub fn value(code: u16, value: &Value, accepted: &Accepted) -> Response<Body> {
     match accepted.encoding {
-        Encoding::Yaml => bytes(code, "application/yaml", serde_yaml::to_string(value).unwrap_or_default()),
+        Encoding::Yaml => bytes(code, "application/yaml", manifest::to_yaml(value)),
         Encoding::Json if accepted.pretty => bytes(code, "application/json", go_json::to_indented(value, "  ") + "\n"),
         // Clients of protobuf read JSON as well.
         Encoding::Json | Encoding::Protobuf => bytes(code, "application/json", go_json::to_compact(value) + "\n"),
