@@ -49,6 +49,14 @@ pub fn of(snapshot: &Snapshot, name: &str) -> Option<Value> {
     Some(assemble(snapshot, paths, &custom, &parts))
 }
 
+/// Whether a document tells of custom resources.
+pub fn has_custom(snapshot: &Snapshot, name: &str) -> bool {
+    match name.split('/').collect::<Vec<_>>().as_slice() {
+        ["apis", group, version] => resources(snapshot, group, version).any(|resource| resource.custom),
+        _ => false,
+    }
+}
+
 fn resources<'a>(snapshot: &'a Snapshot, group: &'a str, version: &'a str) -> impl Iterator<Item = &'a Resource> {
     let rows = snapshot.kinds.rows().iter().filter(move |kind| kind.group == group && kind.version == version);
     rows.filter_map(|kind| snapshot.by_gvr(&kind.gvr()).map(AsRef::as_ref))

@@ -1,7 +1,7 @@
 //! OpenAPI: `/openapi/v3` with a document for each group version, and `/openapi/v2`.
 //!
-//! Documents are made from the table of kinds and the schema of their fields, kept until the set of resources changes.
-//! The schemas carry no descriptions.
+//! Documents are made from the table of kinds and the schema of their fields. They are kept as text until the set of
+//! resources changes; those of built-in resources for good.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -28,10 +28,9 @@ mod swagger;
 /// Paths outside of group versions that have documents.
 const OTHERS: [&str; 5] = ["api", "apis", "version", ".well-known/openid-configuration", "openid/v1/jwks"];
 
-/// One document in its two forms, with the hash under which clients keep it.
+/// One document, with the hash under which clients keep it.
 struct Document {
     json: Bytes,
-    value: Value,
     hash: String,
 }
 
@@ -55,10 +54,15 @@ fn hash(text: &[u8]) -> String {
 }
 
 impl Document {
-    fn new(value: Value) -> Arc<Self> {
-        let json = Bytes::from(go_json::to_compact(&value));
+    fn new(value: &Value) -> Arc<Self> {
+        let json = Bytes::from(go_json::to_compact(value));
         let hash = hash(&json);
-        Arc::new(Self { json, value, hash })
+        Arc::new(Self { json, hash })
+    }
+
+    /// The document again; few ask for it, and its tree takes many times the room of its text.
+    fn value(&self) -> Value {
+        serde_json::from_slice(&self.json).unwrap_or_default()
     }
 }
 
@@ -81,7 +85,14 @@ impl Documents {
     fn with<T>(&self, snapshot: &Arc<Snapshot>, run: impl FnOnce(&mut State) -> T) -> T {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         if !state.of.as_ref().is_some_and(|of| Arc::ptr_eq(of, snapshot)) {
-            *state = State { of: Some(snapshot.clone()), ..State::default() };
+            let mut documents = std::mem::take(&mut state.documents);
+            let former = state.of.take();
+            let changes = |name: &str| {
+                let custom = |of: &Snapshot| document::has_custom(of, name);
+                former.as_deref().is_some_and(custom) || custom(snapshot)
+            };
+            documents.retain(|name, _| !changes(name));
+            *state = State { of: Some(snapshot.clone()), documents, ..State::default() };
         }
         run(&mut state)
     }
@@ -90,7 +101,7 @@ impl Documents {
         if let Some(known) = state.documents.get(name) {
             return Some(known.clone());
         }
-        let made = Document::new(document::of(snapshot, name)?);
+        let made = Document::new(&document::of(snapshot, name)?);
         state.documents.insert(name.to_owned(), made.clone());
         Some(made)
     }
@@ -110,7 +121,7 @@ impl Documents {
                 let url = format!("/openapi/v3/{name}?hash={}", document.hash);
                 paths.insert(name, json!({"serverRelativeURL": url}));
             }
-            let index = Document::new(json!({"paths": paths}));
+            let index = Document::new(&json!({"paths": paths}));
             state.index = Some(index.clone());
             index
         })
@@ -124,7 +135,7 @@ impl Documents {
             let names = names(snapshot);
             let all: Vec<Arc<Document>> =
                 names.iter().filter_map(|name| Self::document(state, snapshot, name)).collect();
-            let swagger = Document::new(swagger::of(all.iter().map(|document| &document.value)));
+            let swagger = Document::new(&swagger::of(all.iter().map(|document| document.value())));
             state.swagger = Some(swagger.clone());
             swagger
         })
@@ -239,7 +250,7 @@ fn document_answer(
     } else {
         match form {
             Form::Json => respond::bytes(200, "application/json", document.json.clone()),
-            Form::Protobuf => respond::bytes(200, PROTOBUF_V3[1], protobuf::document(&document.value)),
+            Form::Protobuf => respond::bytes(200, PROTOBUF_V3[1], protobuf::document(&document.value())),
         }
     };
     set_tag(&mut response, &document.hash);

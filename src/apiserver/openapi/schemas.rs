@@ -4,15 +4,18 @@ use std::collections::BTreeSet;
 
 use serde_json::json;
 
-use crate::kinds::Schemas;
 use crate::kinds::schema::Schema;
 use crate::kinds::schema::{Additional, ListType, MapType};
+use crate::kinds::{Schemas, descriptions};
 use crate::object::{Map, Value, meta};
 
 use super::super::registry::{Resource, Snapshot};
 
 /// The package of the types that all groups share.
 pub const META: &str = "io.k8s.apimachinery.pkg.apis.meta.v1.";
+
+/// A definition whose version, kind and metadata are described as those of any object.
+const ANY_OBJECT: &str = "io.k8s.api.core.v1.ConfigMap";
 
 const PREFIX: &str = "#/components/schemas/";
 
@@ -92,6 +95,10 @@ fn is_documented(definition: &str, field: &str) -> bool {
 
 fn write(name: &str, schema: &Schema) -> Value {
     let mut value = node(schema);
+    let texts = descriptions::of(name);
+    if !texts.own.is_empty() {
+        value["description"] = texts.own.as_str().into();
+    }
     let properties = schema.properties.iter().map(|(field, inner)| {
         let mut written = node(inner);
         if written.get("$ref").is_some()
@@ -100,6 +107,11 @@ fn write(name: &str, schema: &Schema) -> Value {
             let target = written["$ref"].take();
             meta::remove(&mut written, &["$ref"]);
             written["allOf"] = json!([{"$ref": target}]);
+        }
+        // Beside a bare reference nothing else may stand.
+        let text = descriptions::of_field(&texts, field, &inner.enum_);
+        if let Some(text) = text.filter(|_| written.get("$ref").is_none()) {
+            written["description"] = text.into();
         }
         (field.clone(), written)
     });
@@ -191,19 +203,28 @@ fn custom_schemas(resource: &Resource) -> Vec<(String, Value)> {
     if object["properties"].is_null() {
         object["properties"] = json!({});
     }
-    object["properties"]["apiVersion"] = json!({"type": "string"});
-    object["properties"]["kind"] = json!({"type": "string"});
-    object["properties"]["metadata"] = wrapped("ObjectMeta");
+    let texts = descriptions::of(ANY_OBJECT).fields;
+    let described = |field: &str, mut schema: Value| {
+        if let Some(text) = texts.get(field) {
+            schema["description"] = text.as_str().into();
+        }
+        schema
+    };
+    let text = json!({"type": "string"});
+    object["properties"]["apiVersion"] = described("apiVersion", text.clone());
+    object["properties"]["kind"] = described("kind", text.clone());
+    object["properties"]["metadata"] = described("metadata", wrapped("ObjectMeta"));
     object["x-kubernetes-group-version-kind"] = gvk(&kind.kind);
     let list_kind = kind.list_kind();
     let list = json!({
         "type": "object",
+        "description": format!("{list_kind} is a list of {}", kind.kind),
         "required": ["items"],
         "properties": {
-            "apiVersion": {"type": "string"},
-            "kind": {"type": "string"},
-            "metadata": wrapped("ListMeta"),
-            "items": {"type": "array", "items": reference(&name)},
+            "apiVersion": described("apiVersion", text.clone()),
+            "kind": described("kind", text),
+            "metadata": described("metadata", wrapped("ListMeta")),
+            "items": {"type": "array", "items": reference(&name), "description": format!("The {} of the list.", kind.plural)},
         },
         "x-kubernetes-group-version-kind": gvk(&list_kind),
     });

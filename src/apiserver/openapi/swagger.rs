@@ -5,10 +5,11 @@ use serde_json::json;
 use crate::object::{Map, Value, meta};
 
 /// Merges documents into a Swagger 2.0 document.
-pub fn of<'a>(documents: impl Iterator<Item = &'a Value>) -> Value {
+pub fn of(documents: impl Iterator<Item = Value>) -> Value {
     let (mut paths, mut definitions) = (Map::new(), Map::new());
     let mut info = json!({"title": "Kubernetes"});
     for document in documents {
+        let document = &document;
         if meta::str_at(document, &["info", "title"]) == "Kubernetes" {
             info["version"] = format!("v{}", meta::str_at(document, &["info", "version"])).into();
         }

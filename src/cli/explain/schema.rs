@@ -4,7 +4,7 @@ use std::cell::RefCell;
 use std::collections::HashMap;
 use std::rc::Rc;
 
-use crate::kinds::Schemas;
+use crate::kinds::{Schemas, descriptions};
 use crate::object::{GroupVersionKind, Value};
 
 /// Definitions that refer to each other.
@@ -25,7 +25,7 @@ impl Definitions {
         Self { served: Some(served), read: RefCell::default() }
     }
 
-    /// The built-in definitions: structure without descriptions.
+    /// The built-in definitions.
     pub fn builtin() -> Self {
         Self { served: None, read: RefCell::default() }
     }
@@ -37,8 +37,7 @@ impl Definitions {
         if let Some(found) = self.read.borrow().get(name) {
             return found.clone();
         }
-        let text = Schemas::builtin().text(name);
-        let schema = text.and_then(|text| serde_json::from_str(text).ok()).map(Rc::new);
+        let schema = descriptions::described(name).map(Rc::new);
         self.read.borrow_mut().insert(name.to_owned(), schema.clone());
         schema
     }

@@ -1,0 +1,132 @@
+//! Writes what the fields of built-in kinds mean, for `explain` and OpenAPI: `$OUT_DIR/descriptions.gz`.
+//!
+//! The texts come from `k8s-openapi`, which carries those of the Kubernetes API; they would be too much to keep in this
+//! repository by hand. The file has one definition per line, `"name": {"": "the type", "field": "what it means"},`,
+//! sorted, so that a reader can index it without parsing all of it.
+
+use std::collections::BTreeMap;
+use std::error::Error;
+use std::fs::File;
+use std::io::Write;
+use std::path::Path;
+
+use flate2::Compression;
+use flate2::write::GzEncoder;
+use schemars::SchemaGenerator;
+use schemars::generate::SchemaSettings;
+use serde_json::Value;
+
+/// Texts of a definition by field; that of the type itself under the empty name.
+type Texts = BTreeMap<String, String>;
+
+/// Adds types, and all that they are made of, to a generator's definitions.
+macro_rules! add {
+    ($generator:ident: $($($module:ident)::+ { $($kind:ident),+ $(,)? })+) => {
+        $({
+            use k8s_openapi::$($module)::+ as module;
+            $(drop($generator.subschema_for::<module::$kind>());)+
+        })+
+    };
+}
+
+/// Every kind that a server serves.
+fn add_kinds(generator: &mut SchemaGenerator) {
+    add! { generator:
+    api::admissionregistration::v1 {
+        MutatingAdmissionPolicy, MutatingAdmissionPolicyBinding, MutatingWebhookConfiguration,
+        ValidatingAdmissionPolicy, ValidatingAdmissionPolicyBinding, ValidatingWebhookConfiguration
+    }
+    api::apps::v1 {
+        ControllerRevision, DaemonSet, Deployment, ReplicaSet, StatefulSet
+    }
+    api::authentication::v1 {
+        SelfSubjectReview, TokenRequest, TokenReview
+    }
+    api::authorization::v1 {
+        LocalSubjectAccessReview, SelfSubjectAccessReview, SelfSubjectRulesReview, SubjectAccessReview
+    }
+    api::autoscaling::v1 {
+        HorizontalPodAutoscaler, Scale
+    }
+    api::autoscaling::v2 {
+        HorizontalPodAutoscaler
+    }
+    api::batch::v1 {
+        CronJob, Job
+    }
+    api::certificates::v1 {
+        CertificateSigningRequest
+    }
+    api::coordination::v1 {
+        Lease
+    }
+    api::core::v1 {
+        Binding, ComponentStatus, ConfigMap, Endpoints, Event, LimitRange, Namespace, Node, PersistentVolume,
+        Pod, PodTemplate, ReplicationController, ResourceQuota, Secret, Service, ServiceAccount
+    }
+    api::discovery::v1 {
+        EndpointSlice
+    }
+    api::events::v1 {
+        Event
+    }
+    api::flowcontrol::v1 {
+        FlowSchema, PriorityLevelConfiguration
+    }
+    api::networking::v1 {
+        IPAddress, Ingress, IngressClass, NetworkPolicy, ServiceCIDR
+    }
+    api::node::v1 {
+        RuntimeClass
+    }
+    api::policy::v1 {
+        Eviction, PodDisruptionBudget
+    }
+    api::rbac::v1 {
+        ClusterRole, ClusterRoleBinding, Role, RoleBinding
+    }
+    api::resource::v1 {
+        DeviceClass, ResourceClaim, ResourceClaimTemplate, ResourceSlice
+    }
+    api::scheduling::v1 {
+        PriorityClass
+    }
+    api::storage::v1 {
+        CSIDriver, CSINode, CSIStorageCapacity, StorageClass, VolumeAttachment, VolumeAttributesClass
+    }
+    apiextensions_apiserver::pkg::apis::apiextensions::v1 {
+        CustomResourceDefinition
+    }
+    apimachinery::pkg::apis::meta::v1 {
+        APIGroupList, APIResourceList, APIVersions, Patch, Status
+    }
+    apimachinery::pkg::version {
+        Info
+    }
+    kube_aggregator::pkg::apis::apiregistration::v1 {
+        APIService
+    }
+    }
+}
+
+fn texts(schema: &Value) -> Texts {
+    let described = |schema: &Value| schema["description"].as_str().map(str::to_owned);
+    let fields = schema["properties"].as_object().into_iter().flatten();
+    let fields = fields.filter_map(|(name, field)| Some((name.clone(), described(field)?)));
+    fields.chain(described(schema).map(|text| (String::new(), text))).collect()
+}
+
+fn main() -> Result<(), Box<dyn Error>> {
+    println!("cargo::rerun-if-changed=build.rs");
+    let mut generator = SchemaSettings::openapi3().into_generator();
+    add_kinds(&mut generator);
+    let definitions = generator.take_definitions(false);
+    let all: BTreeMap<&String, Texts> = definitions.iter().map(|(name, schema)| (name, texts(schema))).collect();
+    let path = Path::new(&std::env::var("OUT_DIR")?).join("descriptions.gz");
+    let mut file = GzEncoder::new(File::create(path)?, Compression::best());
+    for (name, texts) in all {
+        writeln!(file, "{}: {},", serde_json::to_string(name)?, serde_json::to_string(&texts)?)?;
+    }
+    file.finish()?;
+    Ok(())
+}
