@@ -12,6 +12,7 @@ pub mod intstr;
 pub mod json;
 pub mod meta;
 pub mod names;
+pub mod policy;
 pub mod quantity;
 pub mod selector;
 pub mod status;

@@ -1,6 +1,7 @@
 //! `auth`: who one is and what one may do.
 
 mod can_i;
+mod reconcile;
 mod who_am_i;
 
 use clap::Parser;
@@ -12,6 +13,7 @@ pub const VERB: Verb = Verb::family::<AuthFamily>("auth", Group::Troubleshooting
 
 const CHILDREN: &[Verb] = &[
     Verb::of::<can_i::CanIArgs>("can-i", Group::Troubleshooting),
+    Verb::of::<reconcile::ReconcileArgs>("reconcile", Group::Troubleshooting),
     Verb::of::<who_am_i::WhoAmIArgs>("whoami", Group::Troubleshooting),
 ];
 
