@@ -21,6 +21,7 @@ mod cluster_info;
 mod completion;
 mod config;
 mod create;
+mod debug;
 mod delete;
 mod describe;
 mod diff;
@@ -103,6 +104,7 @@ pub static VERBS: &[Verb] = &[
     Verb::of::<events::EventsArgs>("events", Group::Troubleshooting),
     cluster::VERB,
     cluster_info::VERB,
+    debug::VERB,
     Verb::of::<describe::DescribeArgs>("describe", Group::Troubleshooting)
         .suggest_for(&["inspect"])
         .words(Words::Resources(&[])),

@@ -10,7 +10,7 @@ use std::ffi::OsString;
 
 use clap::{Arg, ArgAction, ArgMatches, Args as _, Command, FromArgMatches as _};
 
-use super::args::{GlobalArgs, GoDuration};
+use super::args::{GlobalArgs, GoDuration, StringMap};
 use super::error::Error;
 use crate::object::go::quote;
 
@@ -91,6 +91,8 @@ fn check(arg: &Arg, value: &str) -> Result<String, String> {
         (i64::from(i32::MIN), i64::from(i32::MAX))
     } else if is(TypeId::of::<i64>()) {
         (i64::MIN, i64::MAX)
+    } else if is(TypeId::of::<StringMap>()) {
+        return value.parse::<StringMap>().map(|_| value.to_owned());
     } else if is(TypeId::of::<GoDuration>()) {
         return value.parse::<GoDuration>().map(|_| value.to_owned()).map_err(|error| error.to_string());
     } else {

@@ -6,6 +6,7 @@ mod global;
 mod output;
 mod overrides;
 mod pairs;
+mod string_map;
 
 pub use crate::object::duration::GoDuration;
 pub use dry_run::{DryRun, DryRunArgs, ValidateArgs};
@@ -14,3 +15,4 @@ pub use global::GlobalArgs;
 pub use output::{OutputArgs, Printer, name_of, strip_managed_fields, unknown_format};
 pub use overrides::OverrideArgs;
 pub use pairs::Pairs;
+pub use string_map::StringMap;

@@ -52,11 +52,15 @@ fn container_name(image: &str) -> String {
     if !name.contains(['_', '.']) {
         return name.to_owned();
     }
+    format!("{}-{}", name.replace(['_', '.'], "-"), random_suffix(5))
+}
+
+/// Letters and digits that make a name unique.
+pub fn random_suffix(length: usize) -> String {
     let mut bytes = [0_u8; 64];
     ring::rand::SecureRandom::fill(&ring::rand::SystemRandom::new(), &mut bytes).ok();
     let mut random = bytes.iter().copied().cycle();
-    let suffix = hash::random_suffix(5, || random.next().unwrap_or_default());
-    format!("{}-{suffix}", name.replace(['_', '.'], "-"))
+    hash::random_suffix(length, || random.next().unwrap_or_default())
 }
 
 impl Run for DeploymentArgs {

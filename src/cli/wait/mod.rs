@@ -17,7 +17,7 @@ use super::verb::Run;
 use crate::object::duration::GoDuration;
 use crate::resource::{FileOptions, Plan, Query, Selection, Target};
 use condition::Condition;
-pub use until::{Limit, gone};
+pub use until::{Limit, Sight, follow, gone};
 
 /// Pause between two looks for objects that are not there yet.
 const CREATION_PAUSE: Duration = Duration::from_millis(500);

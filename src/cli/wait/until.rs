@@ -54,7 +54,7 @@ impl Limit {
 
 /// What is seen of an object.
 #[derive(Clone, Copy)]
-enum Sight<'a> {
+pub enum Sight<'a> {
     /// It was not there when the wait began.
     Missing,
     /// It is there.
@@ -143,7 +143,7 @@ pub async fn in_state(cx: &Context, target: &Target, state: &State, limit: Limit
 }
 
 /// Shows `see` every state of an object until it is content. A server that cannot be reached is asked again.
-async fn follow(cx: &Context, target: &Target, mut see: impl FnMut(Sight<'_>) -> Result<bool>) -> Result<()> {
+pub async fn follow(cx: &Context, target: &Target, mut see: impl FnMut(Sight<'_>) -> Result<bool>) -> Result<()> {
     let client = cx.client()?;
     let query = Query {
         kind: target.kind.clone(),
