@@ -269,6 +269,17 @@ mod tests {
     use super::*;
 
     #[test]
+    fn every_verb_goes_with_the_flags_of_all() {
+        fn check(verbs: &[Verb]) {
+            for verb in verbs {
+                GlobalArgs::augmented((verb.build)()).name(verb.name).debug_assert();
+                check(verb.children);
+            }
+        }
+        check(VERBS);
+    }
+
+    #[test]
     fn flags_may_stand_before_the_verb() {
         let words = |text: &str| text.split_whitespace().map(str::to_owned).collect::<Vec<_>>();
         let found = find("kubectl", &words("-n x config --context y view -o json")).expect("known").expect("a verb");

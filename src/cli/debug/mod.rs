@@ -64,7 +64,7 @@ pub struct DebugArgs {
     #[command(flatten)]
     keep: KeepArgs,
     /// What the container may do: general, baseline, restricted, netadmin or sysadmin
-    #[arg(long, value_name = "NAME", default_value = "general")]
+    #[arg(id = "debug-profile", long = "profile", value_name = "NAME", default_value = "general")]
     profile: String,
     /// Say less
     #[arg(short, long)]
