@@ -83,11 +83,10 @@ pub async fn of_documents(
     validate: bool,
 ) -> Found {
     let mut found = Found::default();
-    let labels = match LabelSelector::parse(&selection.labels) {
+    let labels = match label_selector(selection) {
         Ok(labels) => labels,
         Err(error) => {
-            let text = format!("the provided selector \"{}\" is not valid: {error}", selection.labels);
-            found.errors.push(Error::new(text));
+            found.errors.push(error);
             return found;
         }
     };
@@ -192,16 +191,40 @@ pub fn of_list(query: &Query, list: &mut Value) -> Vec<Target> {
     items.into_iter().map(target).collect()
 }
 
+/// The objects that files name, as the server has them; a label selector chooses among those.
+pub async fn latest_of_documents(
+    cx: &Context,
+    selection: &Selection,
+    documents: Vec<std::result::Result<Document, crate::resource::Error>>,
+    accept: &str,
+    query: &[(&str, &str)],
+) -> Result<Found> {
+    let labels = match label_selector(selection) {
+        Ok(labels) => labels,
+        Err(error) => return Ok(Found { errors: vec![error], ..Found::default() }),
+    };
+    let all = Selection { labels: String::new(), ..selection.clone() };
+    let mut found = of_documents(cx, &all, documents, false).await;
+    let (mut targets, errors) = get_all(cx.client()?, found.targets, &selection.subresource, accept, query).await;
+    targets.retain(|target| labels.matches_object(&target.object));
+    found.targets = targets;
+    found.errors.extend(errors);
+    Ok(found)
+}
+
+fn label_selector(selection: &Selection) -> Result<LabelSelector> {
+    LabelSelector::parse(&selection.labels)
+        .map_err(|error| Error::new(format!("the provided selector \"{}\" is not valid: {error}", selection.labels)))
+}
+
 /// Every object that a plan means, as the server has it.
 pub async fn fetch(cx: &Context, selection: &Selection, plan: Plan) -> Result<Found> {
     const JSON: &str = "application/json";
     let client = cx.client()?;
     match plan {
         Plan::Documents { documents, single } => {
-            let mut found = of_documents(cx, selection, documents, false).await;
-            let (targets, errors) = get_all(client, found.targets, &selection.subresource, JSON, &[]).await;
-            found.errors.extend(errors);
-            Ok(Found { targets, single: single && found.errors.is_empty(), ..found })
+            let found = latest_of_documents(cx, selection, documents, JSON, &[]).await?;
+            Ok(Found { single: single && found.errors.is_empty(), ..found })
         }
         Plan::Names { targets, single } => {
             let (targets, errors) = get_all(client, targets, &selection.subresource, JSON, &[]).await;

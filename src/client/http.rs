@@ -2,7 +2,6 @@
 
 use std::error::Error as StdError;
 use std::net::ToSocketAddrs;
-use std::time::Duration;
 
 use base64::Engine as _;
 use bytes::Bytes;
@@ -117,24 +116,17 @@ impl HttpTransport {
         let words = go_words(error, &self.host);
         TransportError::Connect { server: self.host.clone(), source: Box::new(NetworkError(words)) }
     }
-
-    /// The time for one request: none for streams that have no end.
-    fn timeout(&self, request: &http::Request<Bytes>) -> Option<Duration> {
-        let query = request.uri().query().unwrap_or_default();
-        let endless = query.contains("watch=") || query.contains("follow=");
-        self.access.timeout.filter(|_| !endless)
-    }
 }
 
 impl Transport for HttpTransport {
     fn send(&self, request: http::Request<Bytes>) -> BoxFuture<'_, Result<http::Response<Body>, TransportError>> {
         Box::pin(async move {
-            let timeout = self.timeout(&request);
             let (mut head, body) = request.into_parts();
             self.headers(&mut head.headers)?;
             let url = format!("{}{}", self.access.server, head.uri);
             let mut builder = self.client.request(head.method, url).headers(head.headers).body(body);
-            if let Some(timeout) = timeout {
+            if let Some(timeout) = self.access.timeout {
+                // Go's client counts the reading of the body too, however long a stream is meant to last.
                 builder = builder.timeout(timeout);
             }
             let answer = builder.send().await.map_err(|error| self.failure(&error))?;
@@ -144,11 +136,13 @@ impl Transport for HttpTransport {
                 exec.forget();
             }
             let (head, body) = http::Response::<reqwest::Body>::from(answer).into_parts();
-            let stream = http_body_util::BodyStream::new(body).filter_map(|frame| async move {
-                match frame {
+            let server = self.host.clone();
+            let stream = http_body_util::BodyStream::new(body).filter_map(move |frame| {
+                std::future::ready(match frame {
                     Ok(frame) => frame.into_data().ok().map(Ok),
+                    Err(error) if error.is_timeout() => Some(Err(TransportError::Timeout { server: server.clone() })),
                     Err(error) => Some(Err(TransportError::Broken(Box::new(error)))),
-                }
+                })
             });
             Ok(http::Response::from_parts(head, Box::pin(stream) as Body))
         })

@@ -4,7 +4,7 @@ use bytes::BytesMut;
 use futures_util::StreamExt;
 use serde_json::Value;
 
-use super::{Body, Error};
+use super::{Body, Error, TransportError};
 use crate::object::Status;
 
 /// What happened to an object.
@@ -43,7 +43,7 @@ impl Watch {
         Self { body, buffer: BytesMut::new() }
     }
 
-    /// The next event; `None` when the server has ended the stream.
+    /// The next event; `None` when the server or the time for the request has ended the stream.
     ///
     /// # Errors
     /// The stream broke, is malformed, or carries an error of the server's.
@@ -58,6 +58,7 @@ impl Watch {
             }
             match self.body.next().await {
                 Some(Ok(chunk)) => self.buffer.extend_from_slice(&chunk),
+                Some(Err(TransportError::Timeout { .. })) => return Ok(None),
                 Some(Err(error)) => {
                     return Err(Error::Decode(format!("unable to decode an event from the watch stream: {error}")));
                 }

@@ -6,6 +6,7 @@
 pub mod duration;
 pub mod field;
 pub mod go;
+pub mod go_sort;
 pub mod gvk;
 pub mod hash;
 pub mod intstr;

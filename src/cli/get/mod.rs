@@ -12,9 +12,10 @@ use super::targets::{self, Found};
 use super::verb::Run;
 use crate::client::Request;
 use crate::kinds::columns;
-use crate::object::{Value, meta};
+use crate::object::{Value, json, meta, time};
 use crate::output::table::{self, Options, Table};
 use crate::resource::{Plan, Selection, Target};
+use sort::Sorter;
 
 /// The forms of an answer that suit a table.
 const TABLE: &str =
@@ -89,13 +90,21 @@ impl GetArgs {
         matches!(self.output.format(), "wide") || (self.output.format().is_empty() && self.output.template.is_none())
     }
 
+    /// The path to read as it is, if one was given.
+    fn raw(&self) -> Option<&str> {
+        self.raw.as_deref().filter(|path| !path.is_empty())
+    }
+
     fn watches(&self) -> bool {
         self.watch || self.watch_only
     }
 
     fn check(&self, cx: &Context) -> Result<()> {
         let format = self.output.format();
-        if self.raw.is_some() {
+        if let Some(path) = self.raw() {
+            if !self.resources.is_empty() {
+                return Err(Error::new("arguments may not be passed when --raw is specified"));
+            }
             if self.watches() || self.selector.is_some() {
                 return Err(Error::new(
                     "--raw may not be specified with other flags that filter the server request or alter the output",
@@ -103,6 +112,10 @@ impl GetArgs {
             }
             if !format.is_empty() {
                 return Err(Error::new("--raw and --output are mutually exclusive"));
+            }
+            if !path.starts_with('/') && !path.contains("://") {
+                let why = format!("parse {}: invalid URI for request", json::to_compact(&Value::from(path)));
+                return Err(Error::new(format!("--raw must be a valid URL path: {why}")));
             }
         }
         if self.show_labels && !matches!(format, "" | "wide") {
@@ -114,7 +127,7 @@ impl GetArgs {
         if self.output_watch_events && !self.watches() {
             return Err(Error::new("--output-watch-events option can only be used with --watch or --watch-only"));
         }
-        if self.raw.is_none() && !self.watches() && self.resources.is_empty() && self.files.is_empty() {
+        if self.raw().is_none() && !self.watches() && self.resources.is_empty() && self.files.is_empty() {
             let program = &cx.program.name;
             cx.err(&format!(
                 "You must specify the type of resource to get. Use \"{program} api-resources\" for a complete list of \
@@ -147,8 +160,8 @@ impl GetArgs {
 impl Run for GetArgs {
     async fn run(self, cx: &Context) -> Result<()> {
         self.check(cx)?;
-        if let Some(path) = &self.raw {
-            let answer = cx.call(Request::get(path.clone())).await?;
+        if let Some(path) = self.raw() {
+            let answer = cx.call(Request::get(path)).await?;
             return cx.out(&String::from_utf8_lossy(&answer.body));
         }
         let selection = Selection {
@@ -184,7 +197,7 @@ impl GetArgs {
             return Error::many(errors);
         }
         if let Some(field) = &self.sort_by {
-            sort::objects(&mut targets, field)?;
+            Sorter::strict(cx, field)?.objects(&mut targets)?;
         }
         let printer = self.output.printer_with_columns("", self.no_headers)?;
         let mut objects: Vec<Value> = targets.into_iter().map(|target| target.object).collect();
@@ -205,13 +218,14 @@ impl GetArgs {
         // Sorting by a field needs the whole object with each row.
         let whole = self.sort_by.is_some();
         let query: &[(&str, &str)] = if whole { &[("includeObject", "Object")] } else { &[] };
-        let (found, mut errors) = match plan {
+        let found = match plan {
             Plan::Queries(queries) => {
                 let limit = if whole { 0 } else { self.chunk_size };
                 let lists = targets::list_all(client, &queries, limit, accept, whole).await;
                 let (mut found, mut errors) = (Vec::new(), Vec::new());
                 for (query, list) in queries.iter().zip(lists) {
                     match list {
+                        Ok(mut list) if !self.server_print => found.extend(targets::of_list(query, &mut list)),
                         Ok(list) => {
                             let mut target = Target::named(std::sync::Arc::clone(&query.kind), &query.namespace, "");
                             target.object = list;
@@ -222,21 +236,53 @@ impl GetArgs {
                 }
                 return Ok((found, errors));
             }
-            Plan::Names { targets, .. } => (targets, Vec::new()),
+            Plan::Names { targets, .. } => targets,
             Plan::Documents { documents, .. } => {
-                let found = targets::of_documents(cx, selection, documents, false).await;
-                (found.targets, found.errors)
+                let found = targets::latest_of_documents(cx, selection, documents, accept, query).await?;
+                return Ok((found.targets, found.errors));
             }
         };
-        let (found, more) = targets::get_all(client, found, &selection.subresource, accept, query).await;
-        errors.extend(more);
-        Ok((found, errors))
+        Ok(targets::get_all(client, found, &selection.subresource, accept, query).await)
+    }
+
+    /// Tables in the order of `--sort-by`, those of one kind among themselves.
+    fn sorted(&self, cx: &Context, found: &mut Vec<Target>) -> Result<()> {
+        let Some(field) = &self.sort_by else { return Ok(()) };
+        let tables = found.iter().any(|target| Table::from_value(&target.object).is_some());
+        if tables && (!cx.program.exact || found.len() < 2) {
+            return Ok(());
+        }
+        // kubectl looks for the field in the tables themselves when there are several.
+        let sorter = Sorter::lenient(cx, field)?;
+        if found.len() < 2 { Ok(()) } else { sorter.objects(found) }
+    }
+
+    /// The rows of one kind, sorted. kubectl prints nothing of a table that it cannot sort, and does not say why.
+    fn sort_rows(&self, cx: &Context, tables: &mut Vec<Table>) -> Result<()> {
+        let Some(field) = &self.sort_by else { return Ok(()) };
+        if !cx.program.exact {
+            let mut all = std::mem::take(tables).into_iter();
+            let Some(mut whole) = all.next() else { return Ok(()) };
+            whole.rows.extend(all.flat_map(|table| table.rows));
+            Sorter::lenient(cx, field)?.rows(&mut whole.rows)?;
+            tables.push(whole);
+            return Ok(());
+        }
+        for table in tables {
+            match Sorter::lenient(cx, field).and_then(|sorter| sorter.table(table)) {
+                Err(error) if error.text().is_empty() => return Err(error),
+                Err(_) => table.rows.clear(),
+                Ok(()) => (),
+            }
+        }
+        Ok(())
     }
 
     async fn tables(&self, cx: &Context, selection: &Selection, plan: Plan) -> Result<()> {
-        let (found, errors) = self.fetch_tables(cx, selection, plan).await?;
+        let (mut found, errors) = self.fetch_tables(cx, selection, plan).await?;
         let errors = self.forgiven(errors);
         let several = found.iter().any(|target| target.kind.gvk() != found[0].kind.gvk());
+        self.sorted(cx, &mut found)?;
         let mut all_namespaced = !self.all_namespaces;
         let mut written = false;
         let mut rest = found.into_iter().peekable();
@@ -244,13 +290,11 @@ impl GetArgs {
             let kind = std::sync::Arc::clone(&first.kind);
             all_namespaced &= kind.namespaced;
             // Neighbours of one kind share a heading.
-            let mut tables = vec![to_table(&first)];
+            let mut tables = vec![to_table(cx, &first)];
             while let Some(next) = rest.next_if(|next| next.kind.gvr() == kind.gvr()) {
-                tables.push(to_table(&next));
+                tables.push(to_table(cx, &next));
             }
-            if let Some(field) = &self.sort_by {
-                sort::tables(&mut tables, field)?;
-            }
+            self.sort_rows(cx, &mut tables)?;
             let with_kind = if several || self.show_kind { kind.printed_name() } else { String::new() };
             let mut printer = table::Printer::new(self.options(&with_kind, self.all_namespaces && kind.namespaced));
             for table in tables.iter().filter(|table| !table.rows.is_empty()) {
@@ -274,8 +318,9 @@ impl GetArgs {
     }
 }
 
-/// The Table of a server's answer; of another answer, names and ages alone.
-fn to_table(target: &Target) -> Table {
+/// The Table of a server's answer. Of another answer kubectl shows names and ages alone; knarr knows the columns of
+/// built-in kinds.
+fn to_table(cx: &Context, target: &Target) -> Table {
     if let Some(table) = Table::from_value(&target.object) {
         return table;
     }
@@ -283,8 +328,17 @@ fn to_table(target: &Target) -> Table {
         Some(items) => items.as_slice(),
         None => std::slice::from_ref(&target.object),
     };
+    let now = cx.now();
+    if cx.program.exact {
+        return Table {
+            columns: vec![
+                table::Column { format: "name".into(), ..table::Column::text("Name") },
+                table::Column::text("Age"),
+            ],
+            rows: items.iter().map(|object| name_and_age(object, now)).collect(),
+        };
+    }
     let group_kind = target.kind.group_kind();
-    let now = chrono::Utc::now();
     let row = |object: &Value| table::Row { cells: columns::cells(&group_kind, object, now), object: object.clone() };
     let column = |column: &columns::Column| table::Column {
         name: column.name.to_owned(),
@@ -293,6 +347,11 @@ fn to_table(target: &Target) -> Table {
         priority: column.priority.into(),
     };
     Table { columns: columns::of(&group_kind).iter().map(column).collect(), rows: items.iter().map(row).collect() }
+}
+
+fn name_and_age(object: &Value, now: time::Time) -> table::Row {
+    let age = time::age(object.pointer("/metadata/creationTimestamp").and_then(Value::as_str), now);
+    table::Row { cells: vec![meta::name(object).into(), age.into()], object: object.clone() }
 }
 
 /// The version that a watch goes on from.

@@ -1,5 +1,8 @@
 //! `get --watch`.
 
+use std::collections::HashSet;
+use std::sync::Arc;
+
 use serde_json::json;
 
 use super::{GetArgs, TABLE, to_table, version_of};
@@ -8,6 +11,7 @@ use crate::cli::context::Context;
 use crate::cli::error::{Error, Result};
 use crate::cli::targets;
 use crate::client::EventKind;
+use crate::kinds::Kind;
 use crate::object::Value;
 use crate::output::table;
 use crate::resource::{Plan, Query, Selection, Target};
@@ -28,8 +32,8 @@ pub async fn run(args: &GetArgs, cx: &Context, selection: &Selection, plan: Plan
         };
         cx.err_line(format!("warning: {what}"))?;
     }
-    let (query, single) = query_of(cx, selection, plan).await?;
-    let mut output = output_of(args, &query)?;
+    let (query, single) = query_of(args, cx, selection, plan).await?;
+    let mut output = output_of(args, &query.kind, &query.namespace)?;
     let client = cx.client()?;
     let accept = if args.is_table() { TABLE } else { "application/json" };
     let first = match &single {
@@ -56,28 +60,28 @@ pub async fn run(args: &GetArgs, cx: &Context, selection: &Selection, plan: Plan
 }
 
 /// The one thing that is watched: a query, perhaps for one name.
-async fn query_of(cx: &Context, selection: &Selection, plan: Plan) -> Result<(Query, Option<Target>)> {
+async fn query_of(args: &GetArgs, cx: &Context, selection: &Selection, plan: Plan) -> Result<(Query, Option<Target>)> {
     let (mut targets, mut queries) = match plan {
         Plan::Queries(queries) => (Vec::new(), queries),
+        Plan::Names { targets, .. } if targets.len() > 1 => return Err(several(args, cx, targets, true).await),
         Plan::Names { targets, .. } => (targets, Vec::new()),
         Plan::Documents { documents, .. } => {
+            let sources: HashSet<&str> = documents.iter().flatten().map(|document| document.source.as_str()).collect();
+            let names = sources.len() > 1;
             let found = targets::of_documents(cx, selection, documents, false).await;
             Error::many(found.errors)?;
+            if found.targets.len() > 1 {
+                return Err(several(args, cx, found.targets, names).await);
+            }
             (found.targets, Vec::new())
         }
     };
-    if targets.len() + queries.len() != 1 {
-        let found = targets.len();
-        return Err(Error::new(format!(
-            "watch is only supported on individual resources and resource collections - {found} resources were found"
-        )));
-    }
     if let Some(query) = queries.pop() {
         return Ok((query, None));
     }
     let target = targets.pop().ok_or_else(|| Error::silent(1))?;
     let query = Query {
-        kind: std::sync::Arc::clone(&target.kind),
+        kind: Arc::clone(&target.kind),
         namespace: target.namespace.clone(),
         labels: String::new(),
         fields: format!("metadata.name={}", target.name),
@@ -85,13 +89,37 @@ async fn query_of(cx: &Context, selection: &Selection, plan: Plan) -> Result<(Qu
     Ok((query, Some(target)))
 }
 
-fn output_of(args: &GetArgs, query: &Query) -> Result<Output> {
+/// Several things cannot be watched, but are printed before that is told.
+async fn several(args: &GetArgs, cx: &Context, targets: Vec<Target>, names: bool) -> Error {
+    match print_several(args, cx, targets).await {
+        Err(error) => error,
+        Ok(_) if names => Error::new("you may only watch a single resource or type of resource at a time"),
+        Ok(count) => Error::new(format!(
+            "watch is only supported on individual resources and resource collections - {count} resources were found"
+        )),
+    }
+}
+
+async fn print_several(args: &GetArgs, cx: &Context, targets: Vec<Target>) -> Result<usize> {
+    let accept = if args.is_table() { TABLE } else { "application/json" };
+    let (targets, errors) = targets::get_all(cx.client()?, targets, "", accept, &[]).await;
+    Error::many(errors)?;
+    let Some(first) = targets.first().filter(|_| !args.watch_only) else { return Ok(targets.len()) };
+    let mut output = output_of(args, &first.kind, &first.namespace)?;
+    let count = targets.len();
+    for target in targets {
+        output.print(args, cx, "ADDED", target.object)?;
+    }
+    Ok(count)
+}
+
+fn output_of(args: &GetArgs, kind: &Arc<Kind>, namespace: &str) -> Result<Output> {
     if !args.is_table() {
         return Ok(Output::Objects(args.output.printer_with_columns("", args.no_headers)?));
     }
-    let with_kind = if args.show_kind { query.kind.printed_name() } else { String::new() };
-    let options = args.options(&with_kind, args.all_namespaces && query.kind.namespaced);
-    let about = Target::named(std::sync::Arc::clone(&query.kind), &query.namespace, "");
+    let with_kind = if args.show_kind { kind.printed_name() } else { String::new() };
+    let options = args.options(&with_kind, args.all_namespaces && kind.namespaced);
+    let about = Target::named(Arc::clone(kind), namespace, "");
     Ok(Output::Table(Box::new(table::Printer::new(options)), about))
 }
 
@@ -111,7 +139,7 @@ impl Output {
         match self {
             Self::Table(printer, about) => {
                 about.object = object;
-                let table = to_table(about);
+                let table = to_table(cx, about);
                 if !table.rows.is_empty() {
                     printer.add(&table, args.output_watch_events.then_some(event));
                 }
