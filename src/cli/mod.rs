@@ -54,6 +54,7 @@ mod wait;
 use std::ffi::OsString;
 
 use clap::FromArgMatches;
+use clap::parser::ValueSource;
 
 use args::GlobalArgs;
 use completion::Words;
@@ -115,7 +116,7 @@ pub static VERBS: &[Verb] = &[
     Verb::of::<patch::PatchArgs>("patch", Group::Advanced).words(Words::Resources(&[])),
     Verb::of::<wait::WaitArgs>("wait", Group::Advanced),
     Verb::of::<edit::EditArgs>("edit", Group::Intermediate).words(Words::Resources(&[])),
-    Verb::of::<diff::DiffArgs>("diff", Group::Advanced),
+    Verb::of::<diff::DiffArgs>("diff", Group::Advanced).misuse_code(2),
     config::VERB,
     completion::VERB,
     plugin::VERB,
@@ -221,12 +222,16 @@ fn dispatch(cx: &mut Context, words: &[String]) -> Result<()> {
     }
     cx.command_path.clone_from(&found.path);
     let command = GlobalArgs::augmented((found.verb.build)());
-    let (matches, dash_at) = match pflag::parse(command, &found.path, &found.words)? {
+    let parsed = pflag::parse(command, &found.path, &found.words);
+    let (matches, dash_at) = match parsed.map_err(|error| found.verb.misused(&found.path, error))? {
         Parsed::Help => return help::verb(cx, found.verb, &found.path),
         Parsed::Matches { matches, dash_at } => (matches, dash_at),
     };
     cx.globals = GlobalArgs::from_arg_matches(&matches).map_err(|error| pflag::from_clap(&error, &found.path))?;
     cx.dash_at = dash_at;
+    if matches.ids().any(|id| id == "record") && matches.value_source("record") == Some(ValueSource::CommandLine) {
+        cx.err_line("Flag --record has been deprecated, --record will be removed in the future")?;
+    }
     let Some(run) = found.verb.run else {
         let rest: Vec<&str> =
             matches.get_many::<String>("words").map(|words| words.map(String::as_str).collect()).unwrap_or_default();

@@ -95,19 +95,23 @@ pub fn is_empty(patch: &Value) -> bool {
     patch.as_object().is_some_and(serde_json::Map::is_empty)
 }
 
-/// The objects as the server has them, or as the files have them where `local`; the first failure ends the search.
+/// The objects as the server has them, or as the files have them where `local`; any failure ends the search.
 pub async fn find(cx: &Context, selection: Selection, local: bool) -> Result<Vec<Target>> {
+    let Found { targets, errors, .. } = look(cx, selection, local).await?;
+    Error::many(errors)?;
+    Ok(targets)
+}
+
+/// The same, with the failures of what was not found.
+pub async fn look(cx: &Context, selection: Selection, local: bool) -> Result<Found> {
     if local && !selection.args.is_empty() {
         return Err(Error::new(LOCAL));
     }
-    let found = if local {
-        targets::local(cx, &Selection { labels: String::new(), ..selection }).await?
+    if local {
+        targets::local(cx, &Selection { labels: String::new(), ..selection }).await
     } else {
-        targets::find(cx, &selection, true).await?
-    };
-    let Found { targets, errors, .. } = found;
-    Error::many(errors)?;
-    Ok(targets)
+        targets::find(cx, &selection, true).await
+    }
 }
 
 /// The values, sorted, each once.

@@ -95,6 +95,7 @@ impl Run for PatchArgs {
         let patch = self.text()?;
         let mut selection = cx.selection(self.words.clone(), self.files.options())?;
         selection.subresource.clone_from(&self.subresource);
+        let from_files = !self.files.is_empty();
         let found = if self.local {
             targets::local(cx, &selection).await?
         } else {
@@ -114,7 +115,8 @@ impl Run for PatchArgs {
             } else {
                 send(&changer, &target, kind, &patch).await?
             };
-            let changed = patched != target.object;
+            // An object of a file is compared as the file has it, which the server's answer never equals.
+            let changed = (from_files && !self.local && dry_run != DryRun::Client) || patched != target.object;
             self.tell.output.printer(operation(changed))?.print(cx, &patched)
         })
         .await

@@ -133,6 +133,10 @@ impl Canonical {
             }
             return Ok(());
         };
+        if value.is_empty() && arg.get_value_delimiter().is_some() {
+            // An empty list, not a list of one empty item.
+            return Ok(());
+        }
         let value = check(arg, value).map_err(|why| {
             FlagError(format!("invalid argument {} for {} flag: {why}", quote(value), quote(&display_name(arg))))
         })?;

@@ -212,7 +212,11 @@ pub async fn latest_of_documents(
     Ok(found)
 }
 
-fn label_selector(selection: &Selection) -> Result<LabelSelector> {
+/// The label selector of a selection.
+///
+/// # Errors
+/// What is none.
+pub fn label_selector(selection: &Selection) -> Result<LabelSelector> {
     LabelSelector::parse(&selection.labels)
         .map_err(|error| Error::new(format!("the provided selector \"{}\" is not valid: {error}", selection.labels)))
 }

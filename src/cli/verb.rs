@@ -7,7 +7,7 @@ use clap::{ArgMatches, Command, Parser};
 
 use super::completion::Words;
 use super::context::Context;
-use super::error::Result;
+use super::error::{Error, Result};
 
 /// Headings under which the program's help lists its verbs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -58,6 +58,8 @@ pub struct Verb {
     pub build: fn() -> Command,
     /// Runs it; `None` for a mere family.
     pub run: Option<fn(ArgMatches, &Context) -> RunFuture<'_>>,
+    /// Exit code when its flags are misused: 1, but for verbs to which that means something else.
+    pub misuse: u8,
 }
 
 impl Verb {
@@ -73,13 +75,41 @@ impl Verb {
             words: Words::Any,
             build: A::command,
             run: Some(run::<A>),
+            misuse: 1,
         }
+    }
+
+    /// The same verb with an exit code of its own for misuse.
+    pub const fn misuse_code(mut self, code: u8) -> Self {
+        self.misuse = code;
+        self
+    }
+
+    /// The failure to read its flags; verbs with an exit code of their own also have kubectl's other ending.
+    pub fn misused(&self, path: &str, error: Error) -> Error {
+        if self.misuse == 1 {
+            return error;
+        }
+        let text = error.text();
+        let fact = text.split_once("\nSee '").map_or(text.as_str(), |(fact, _)| fact);
+        Error::usage(path, fact).with_code(self.misuse)
     }
 
     /// A family of verbs; `A` carries its help. By itself it prints the help and fails.
     pub const fn family<A: Parser>(name: &'static str, group: Group, children: &'static [Self]) -> Self {
         let (aliases, suggest_for, words) = (&[], &[], Words::Any);
-        Self { name, aliases, group, hidden: false, children, suggest_for, words, build: A::command, run: None }
+        Self {
+            name,
+            aliases,
+            group,
+            hidden: false,
+            children,
+            suggest_for,
+            words,
+            build: A::command,
+            run: None,
+            misuse: 1,
+        }
     }
 
     /// The verb with other words for it.

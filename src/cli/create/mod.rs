@@ -150,24 +150,24 @@ pub fn save_config(object: &mut Value, always: bool) {
 
 impl CreateArgs {
     fn check(&self, cx: &Context) -> Result<()> {
-        if self.files.is_empty() {
-            if !self.words.is_empty() {
-                let word = crate::object::go::quote(&self.words.join(" "));
-                return Err(cx.usage(format!("unexpected args: {word}")));
-            }
-            cx.err("Error: must specify one of -f and -k\n\n")?;
-            cx.err(&super::help::text(&VERB, &cx.command_path))?;
-            return Err(Error::silent(1));
-        }
         if !self.words.is_empty() {
-            return Err(cx.usage(format!("unexpected args: [{}]", self.words.join(" "))));
+            return Err(cx.usage(format!("Unexpected args: [{}]", self.words.join(" "))));
         }
-        if self.raw.is_some() {
+        if self.files.is_empty() {
+            return Err(Error::new("must specify one of -f and -k"));
+        }
+        if let Some(path) = &self.raw {
             if self.edit {
                 return Err(Error::new("--raw and --edit are mutually exclusive"));
             }
             if self.files.filename.len() != 1 {
                 return Err(Error::new("--raw can only use a single local file or stdin"));
+            }
+            if ["http://", "https://"].iter().any(|scheme| self.files.filename[0].starts_with(scheme)) {
+                return Err(Error::new("--raw cannot read from a url"));
+            }
+            if self.files.recursive {
+                return Err(Error::new("--raw and --recursive are mutually exclusive"));
             }
             if self.selector.is_some() {
                 return Err(Error::new("--raw and --selector (-l) are mutually exclusive"));
@@ -175,9 +175,22 @@ impl CreateArgs {
             if !self.output.format().is_empty() {
                 return Err(Error::new("--raw and --output are mutually exclusive"));
             }
+            check_path(path)?;
         }
         Ok(())
     }
+}
+
+/// Refuses what is no path of a server, for `--raw`.
+///
+/// # Errors
+/// As Go's `url.ParseRequestURI` says it.
+pub fn check_path(path: &str) -> Result<()> {
+    if path.starts_with('/') || path.contains("://") {
+        return Ok(());
+    }
+    let path = crate::object::go::quote(path);
+    Err(Error::new(format!("--raw must be a valid URL path: parse {path}: invalid URI for request")))
 }
 
 /// Posts or puts a file as it is, and prints the answer.
@@ -209,6 +222,7 @@ impl Run for CreateArgs {
             ..cx.selection(Vec::new(), self.files.options())?
         };
         let Plan::Documents { documents, .. } = cx.plan(&selection).await? else { return Ok(()) };
+        let labels = targets::label_selector(&selection)?;
         let manager = self.write.field_manager.clone().unwrap_or_else(|| "kubectl-create".into());
         let writer = Writer { cx, manager, validation, dry_run };
         let (mut count, mut errors) = (0, Vec::new());
@@ -222,6 +236,9 @@ impl Run for CreateArgs {
             };
             // A document may need what the one before it has created, such as a kind.
             for target in targets::of_document(cx, &selection, &document, validation != "Ignore").await {
+                if target.as_ref().is_ok_and(|target| !labels.matches_object(&target.object)) {
+                    continue;
+                }
                 match self.create(&writer, target).await {
                     Ok(object) => {
                         count += 1;

@@ -249,13 +249,14 @@ fn check_urls(verbs: &[String], urls: &[String]) -> Result<()> {
 
 impl ClusterRoleArgs {
     /// The labels of the cluster roles to gather.
-    fn aggregation(&self) -> Result<Map<String, Value>> {
+    fn aggregation(&self, cx: &Context) -> Result<Map<String, Value>> {
         let mut labels = Map::new();
         for pair in &self.aggregation_rule {
             let (key, value) = pair.split_once('=').ok_or_else(|| {
                 Error::new(format!(
-                    "invalid argument \"{}\" for \"--aggregation-rule\" flag: malformed pair, expect string=string",
-                    self.aggregation_rule.join(",")
+                    "invalid argument \"{}\" for \"--aggregation-rule\" flag: malformed pair, expect string=string\nSee '{} --help' for usage.",
+                    self.aggregation_rule.join(","),
+                    cx.command_path
                 ))
             })?;
             labels.insert(key.trim().to_owned(), value.trim().into());
@@ -266,7 +267,7 @@ impl ClusterRoleArgs {
 
 impl Run for ClusterRoleArgs {
     async fn run(self, cx: &Context) -> Result<()> {
-        let aggregation = self.aggregation()?;
+        let aggregation = self.aggregation(cx)?;
         let making = self.common.begin(cx, &self.words)?;
         let urls = unique(&self.non_resource_url);
         let rule = self.rule.rule(cx).await?;

@@ -96,7 +96,9 @@ impl DiffArgs {
         };
         let Plan::Documents { documents, .. } = cx.plan(&selection).await? else { return Ok(false) };
         let found = targets::of_documents(cx, &selection, documents, false).await;
-        Error::many(found.errors)?;
+        if let Some(first) = found.errors.into_iter().next() {
+            return Err(first);
+        }
         let mut versions = Versions::default();
         let mut seen = Vec::new();
         let mut namespaces = BTreeSet::new();
@@ -138,7 +140,12 @@ impl DiffArgs {
             Err(error) => return Err(error),
         };
         let merged = match &live {
-            _ if self.server_side => self.merge_on_server(cx, &target).await?,
+            _ if self.server_side => self.merge_on_server(cx, &target).await.inspect_err(|error| {
+                if error.is_reason("Conflict") {
+                    let what = format!("({}: {})", target.kind.gvk(), target.name);
+                    cx.log('W', "diff.go:693", &format!("Object {what} keeps changing, diffing without lock")).ok();
+                }
+            })?,
             Some(live) => self.merge(cx, &target, live).await?,
             None => {
                 let request = target.about(Request::post(target.collection(), &target.object));

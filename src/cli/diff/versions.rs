@@ -129,7 +129,10 @@ fn run(cx: &Context, command: &str, live: &Path, merged: &Path) -> Result<bool> 
     };
     cx.streams.flush()?;
     // The folders come first, as with kubectl.
-    let status = Command::new(file).arg(live).arg(merged).args(words.filter(plain)).status();
+    let mut command = Command::new(file);
+    #[cfg(unix)]
+    std::os::unix::process::CommandExt::arg0(&mut command, program);
+    let status = command.arg(live).arg(merged).args(words.filter(plain)).status();
     let status = status.map_err(|error| failed(crate::cli::error::go_io_error(&error)))?;
     match status.code() {
         Some(0) => Ok(false),

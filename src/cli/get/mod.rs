@@ -12,7 +12,7 @@ use super::targets::{self, Found};
 use super::verb::Run;
 use crate::client::Request;
 use crate::kinds::columns;
-use crate::object::{Value, json, meta, time};
+use crate::object::{Value, meta, time};
 use crate::output::table::{self, Options, Table};
 use crate::resource::{Plan, Selection, Target};
 use sort::Sorter;
@@ -85,6 +85,11 @@ pub struct GetArgs {
 }
 
 impl GetArgs {
+    /// The field to sort by, if any.
+    fn sort_by(&self) -> Option<&str> {
+        self.sort_by.as_deref().filter(|field| !field.is_empty())
+    }
+
     /// Whether a table is printed.
     fn is_table(&self) -> bool {
         matches!(self.output.format(), "wide") || (self.output.format().is_empty() && self.output.template.is_none())
@@ -113,10 +118,7 @@ impl GetArgs {
             if !format.is_empty() {
                 return Err(Error::new("--raw and --output are mutually exclusive"));
             }
-            if !path.starts_with('/') && !path.contains("://") {
-                let why = format!("parse {}: invalid URI for request", json::to_compact(&Value::from(path)));
-                return Err(Error::new(format!("--raw must be a valid URL path: {why}")));
-            }
+            super::create::check_path(path)?;
         }
         if self.show_labels && !matches!(format, "" | "wide") {
             return Err(Error::new(format!("--show-labels option cannot be used with {format} printer")));
@@ -196,7 +198,7 @@ impl GetArgs {
         if targets.is_empty() && self.ignore_not_found {
             return Error::many(errors);
         }
-        if let Some(field) = &self.sort_by {
+        if let Some(field) = self.sort_by() {
             Sorter::strict(cx, field)?.objects(&mut targets)?;
         }
         let printer = self.output.printer_with_columns("", self.no_headers)?;
@@ -216,7 +218,7 @@ impl GetArgs {
         let client = cx.client()?;
         let accept = if self.server_print { TABLE } else { "application/json" };
         // Sorting by a field needs the whole object with each row.
-        let whole = self.sort_by.is_some();
+        let whole = self.sort_by().is_some();
         let query: &[(&str, &str)] = if whole { &[("includeObject", "Object")] } else { &[] };
         let found = match plan {
             Plan::Queries(queries) => {
@@ -247,7 +249,7 @@ impl GetArgs {
 
     /// Tables in the order of `--sort-by`, those of one kind among themselves.
     fn sorted(&self, cx: &Context, found: &mut Vec<Target>) -> Result<()> {
-        let Some(field) = &self.sort_by else { return Ok(()) };
+        let Some(field) = self.sort_by() else { return Ok(()) };
         let tables = found.iter().any(|target| Table::from_value(&target.object).is_some());
         if tables && (!cx.program.exact || found.len() < 2) {
             return Ok(());
@@ -259,7 +261,7 @@ impl GetArgs {
 
     /// The rows of one kind, sorted. kubectl prints nothing of a table that it cannot sort, and does not say why.
     fn sort_rows(&self, cx: &Context, tables: &mut Vec<Table>) -> Result<()> {
-        let Some(field) = &self.sort_by else { return Ok(()) };
+        let Some(field) = self.sort_by() else { return Ok(()) };
         if !cx.program.exact {
             let mut all = std::mem::take(tables).into_iter();
             let Some(mut whole) = all.next() else { return Ok(()) };

@@ -24,7 +24,7 @@ enum Output {
 
 /// Prints what there is, then what changes, until the server or the user ends it.
 pub async fn run(args: &GetArgs, cx: &Context, selection: &Selection, plan: Plan) -> Result<()> {
-    if args.sort_by.is_some() {
+    if args.sort_by().is_some() {
         let what = if args.watch {
             "--watch requested, --sort-by will be ignored for watch events received"
         } else {

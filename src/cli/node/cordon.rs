@@ -51,11 +51,21 @@ impl NodeArgs {
         if !self.names.is_empty() && !selector.is_empty() {
             return Err(cx.usage("error: cannot specify both a node name and a --selector option"));
         }
-        let args = std::iter::once("nodes".to_owned()).chain(self.names.iter().cloned()).collect();
+        let named = |name: &String| if name.contains('/') { name.clone() } else { format!("nodes/{name}") };
+        let mut args: Vec<String> = self.names.iter().map(named).collect();
+        if args.is_empty() {
+            args.push("nodes".to_owned());
+        }
         let selection = Selection { labels: selector, ..cx.selection(args, Default::default())? };
         let found = targets::find(cx, &selection, true).await?;
-        match found.errors.into_iter().next() {
-            Some(first) => Err(first),
+        if let Some(first) = found.errors.into_iter().next() {
+            return Err(first);
+        }
+        match found.targets.iter().map(|target| target.kind.gvr()).find(|kind| kind.resource != "nodes") {
+            Some(other) => {
+                let other = quote(&other.to_string());
+                Err(Error::new(format!("error: expected resource of type node, got {other}")))
+            }
             None => Ok(found.targets),
         }
     }

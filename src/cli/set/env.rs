@@ -183,8 +183,12 @@ impl EnvArgs {
             };
             for key in meta::map_at(&target.object, &["data"]).into_iter().flat_map(|data| data.keys()) {
                 if self.keys.is_empty() || self.keys.contains(key) {
+                    let variable = variable_name(key);
+                    if variable != *key {
+                        cx.err_line(format!("Warning: key {key} transferred to {variable}"))?;
+                    }
                     let from = json!({reference: {"name": target.name, "key": key}});
-                    wanted.set.push(json!({"name": variable_name(key), "valueFrom": from}));
+                    wanted.set.push(json!({"name": variable, "valueFrom": from}));
                 }
             }
         }

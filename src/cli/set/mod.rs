@@ -16,6 +16,7 @@ use super::completion::Words;
 use super::context::Context;
 use super::error::{Error, Result};
 use super::mutate;
+use super::targets::Found;
 use super::verb::{Group, Verb};
 use crate::object::Value;
 use crate::patch::apply::PatchType;
@@ -95,12 +96,20 @@ impl SetArgs {
 
     /// The objects that the words and flags name.
     async fn find(&self, cx: &Context, words: &[String], selector: &str) -> Result<Vec<Target>> {
-        let selection = Selection {
+        mutate::find(cx, self.selection(cx, words, selector)?, self.local).await
+    }
+
+    fn selection(&self, cx: &Context, words: &[String], selector: &str) -> Result<Selection> {
+        Ok(Selection {
             labels: selector.to_owned(),
             types_mean_all: self.all,
             ..cx.selection(words.to_vec(), self.files.options())?
-        };
-        mutate::find(cx, selection, self.local).await
+        })
+    }
+
+    /// The same, with the failures of what was not found.
+    async fn look(&self, cx: &Context, words: &[String], selector: &str) -> Result<Found> {
+        mutate::look(cx, self.selection(cx, words, selector)?, self.local).await
     }
 }
 

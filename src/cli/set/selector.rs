@@ -6,6 +6,7 @@ use super::SetArgs;
 use crate::cli::args::DryRun;
 use crate::cli::context::Context;
 use crate::cli::error::{Error, Result};
+use crate::cli::targets::Found;
 use crate::cli::verb::Run;
 use crate::cli::{labels, mutate};
 use crate::object::{Value, meta};
@@ -55,8 +56,7 @@ impl Run for SelectorArgs {
             return Err(Error::new("one selector is required"));
         };
         let selector = labels::to_selector(selector)?;
-        let targets = self.common.find(cx, resources, "").await?;
-        let mut errors = Vec::new();
+        let Found { targets, mut errors, .. } = self.common.look(cx, resources, "").await?;
         for mut target in targets {
             let patch = mutate::patch_of(&mut target.object, |object| set(object, &selector));
             let mut patch = match patch {
