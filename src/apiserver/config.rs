@@ -2,6 +2,7 @@
 
 use std::net::{IpAddr, Ipv4Addr};
 use std::path::PathBuf;
+use std::time::Duration;
 
 pub use super::store::Storage;
 
@@ -38,6 +39,8 @@ pub struct Config {
     pub port: u16,
     /// Requests under way at once, not counting watches, before others are told to come back.
     pub max_requests_inflight: usize,
+    /// How long a request that is no watch and no connection may take.
+    pub request_timeout: Duration,
 }
 
 /// A certificate authority with its key.
@@ -90,6 +93,7 @@ impl Default for Config {
             advertise_address: IpAddr::V4(Ipv4Addr::LOCALHOST),
             port: 6443,
             max_requests_inflight: 400,
+            request_timeout: Duration::from_secs(60),
         }
     }
 }

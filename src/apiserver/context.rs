@@ -14,7 +14,7 @@ use super::negotiate::{self, Accepted, Encoding};
 use super::query::Query;
 use super::registry::{Resource, Snapshot};
 use super::request::RequestInfo;
-use super::service::Body;
+use super::service::{Body, Switchable};
 use super::strategy::Scope;
 
 /// The answer to a request.
@@ -42,6 +42,8 @@ pub struct Request {
     pub user: UserInfo,
     /// How to answer.
     pub accepted: Accepted,
+    /// The connection, where it can switch to another protocol.
+    pub switchable: Option<Switchable>,
     warnings: Mutex<Vec<String>>,
 }
 
@@ -60,8 +62,9 @@ impl Request {
         accepted: Accepted,
     ) -> Self {
         let (method, headers) = (parts.method.clone(), parts.headers.clone());
+        let switchable = parts.extensions.get::<Switchable>().cloned();
         let warnings = Mutex::default();
-        Self { core, snapshot, resource, info, method, query, headers, body, user, accepted, warnings }
+        Self { core, snapshot, resource, info, method, query, headers, body, user, accepted, switchable, warnings }
     }
 
     /// A header's text, or the empty one.

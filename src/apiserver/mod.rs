@@ -43,6 +43,7 @@ pub mod subresource;
 pub mod table;
 pub mod tokens;
 pub mod verbs;
+pub mod websocket;
 
 pub use config::{AuthorizationMode, Config, SigningAuthority, StaticToken, Storage};
 pub use service::{Body, OpenError, Peer, Service};

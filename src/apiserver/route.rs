@@ -2,11 +2,13 @@
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 use bytes::Bytes;
 use http::{Method, Response, header};
 
 use crate::kinds::{Kind, Kinds};
+use crate::object::duration::GoDuration;
 use crate::object::{GroupVersionResource, Status, Value};
 
 use super::auth::audit::Audited;
@@ -93,7 +95,28 @@ async fn guarded(
     if !info.is_resource {
         return other_path(core, &snapshot, parts, &query, &info, accept);
     }
-    resource_path(core, snapshot, parts, body, query, info, accept, user).await
+    let limit = if long { None } else { Some(time_limit(&query, core.config.request_timeout)?) };
+    let answer = resource_path(core, snapshot, parts, body, query, info, accept, user);
+    match limit {
+        None => answer.await,
+        Some(limit) => tokio::time::timeout(limit, answer).await.unwrap_or_else(|_| Err(timed_out())),
+    }
+}
+
+/// How long a request may take: what its `timeout` says, but no longer than the server's own limit.
+fn time_limit(query: &Query, most: Duration) -> Result<Duration, Status> {
+    let Some(text) = query.get("timeout") else { return Ok(most) };
+    let wanted = GoDuration::parse(text).map_err(|why| {
+        Status::bad_request(format!("invalid timeout specified in the request URL - {why}"))
+    })?;
+    let wanted = u64::try_from(wanted.0).map(Duration::from_nanos).unwrap_or_default();
+    Ok(if wanted.is_zero() || wanted > most { most } else { wanted })
+}
+
+/// 504 for a request that was not answered in time.
+fn timed_out() -> Status {
+    let message = "Timeout: request did not complete within the allotted timeout";
+    Status::failure(504, "Timeout", message).with_details(Default::default())
 }
 
 fn too_large() -> Status {

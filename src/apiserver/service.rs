@@ -1,11 +1,13 @@
 //! The seam of the API server: what calls it and what it gives back.
 
 use std::pin::Pin;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use futures_util::Stream;
+use futures_util::future::BoxFuture;
+use tokio::io::{AsyncRead, AsyncWrite};
 
 use super::auth::audit::AuditLog;
 use super::config::Config;
@@ -69,6 +71,32 @@ impl http_body::Body for Body {
     }
 }
 
+/// Bytes in both directions.
+pub trait Duplex: AsyncRead + AsyncWrite + Send + Unpin {}
+
+impl<T: AsyncRead + AsyncWrite + Send + Unpin> Duplex for T {}
+
+/// What is left of an HTTP connection after `101 Switching Protocols`.
+pub type Connection = Box<dyn Duplex>;
+
+type Switched = BoxFuture<'static, std::io::Result<Connection>>;
+
+/// A request extension: the connection can be had once the answer 101 has been sent.
+#[derive(Clone)]
+pub struct Switchable(Arc<Mutex<Option<Switched>>>);
+
+impl Switchable {
+    /// `switched` resolves when the connection has been handed over.
+    pub fn new(switched: impl Future<Output = std::io::Result<Connection>> + Send + 'static) -> Self {
+        Self(Arc::new(Mutex::new(Some(Box::pin(switched)))))
+    }
+
+    /// The connection to come; whoever asks first gets it.
+    pub fn take(&self) -> Option<BoxFuture<'static, std::io::Result<Connection>>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+}
+
 /// The largest request body that is read, in bytes (the limit of kube-apiserver).
 pub const MAX_REQUEST_BYTES: usize = 3 * 1024 * 1024;
 
@@ -129,6 +157,11 @@ impl Service {
             }
         }
         Ok(Self { core })
+    }
+
+    /// The server that a request came to.
+    pub fn of(core: Arc<Core>) -> Self {
+        Self { core }
     }
 
     /// What requests share, for the parts of a cluster that live in the same process.

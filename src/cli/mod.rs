@@ -12,6 +12,7 @@ pub mod verb;
 mod annotate;
 mod api_resources;
 mod apply;
+pub mod attach;
 mod auth;
 mod autoscale;
 mod certificate;
@@ -20,6 +21,7 @@ mod cluster;
 mod cluster_info;
 mod completion;
 mod config;
+mod cp;
 mod create;
 mod debug;
 mod delete;
@@ -27,6 +29,7 @@ mod describe;
 mod diff;
 mod edit;
 mod events;
+mod exec;
 mod explain;
 mod expose;
 mod get;
@@ -40,7 +43,10 @@ mod options;
 mod patch;
 mod place;
 mod plugin;
+mod port_forward;
 mod progress;
+mod proxy;
+pub mod remote;
 mod replace;
 mod rollout;
 mod run;
@@ -99,6 +105,11 @@ pub static VERBS: &[Verb] = &[
     Verb::of::<node::DrainArgs>("drain", Group::Cluster).words(Words::Name("nodes")),
     Verb::of::<node::TaintArgs>("taint", Group::Cluster).words(Words::Resources(&["node"])),
     Verb::of::<logs::LogsArgs>("logs", Group::Troubleshooting).words(Words::PodContainer),
+    Verb::of::<attach::AttachArgs>("attach", Group::Troubleshooting).words(Words::Pod),
+    Verb::of::<exec::ExecArgs>("exec", Group::Troubleshooting).words(Words::Pod),
+    Verb::of::<port_forward::PortForwardArgs>("port-forward", Group::Troubleshooting).words(Words::Ports),
+    Verb::of::<proxy::ProxyArgs>("proxy", Group::Troubleshooting),
+    Verb::of::<cp::CpArgs>("cp", Group::Troubleshooting),
     auth::VERB,
     certificate::VERB,
     top::VERB,

@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 /// Output is buffered; writing to the error stream first writes out what standard output holds, so that the two keep
 /// their order where they end in the same place.
 pub struct Streams {
-    stdin: RefCell<Box<dyn Read>>,
+    stdin: RefCell<Box<dyn Read + Send>>,
     stdout: RefCell<BufWriter<Box<dyn Write>>>,
     stderr: RefCell<Box<dyn Write>>,
     /// Whether standard input is a terminal.
@@ -35,7 +35,7 @@ impl Streams {
     }
 
     /// Any streams, none of them a terminal.
-    pub fn new(stdin: Box<dyn Read>, stdout: Box<dyn Write>, stderr: Box<dyn Write>) -> Self {
+    pub fn new(stdin: Box<dyn Read + Send>, stdout: Box<dyn Write>, stderr: Box<dyn Write>) -> Self {
         Self {
             stdin: RefCell::new(stdin),
             stdout: RefCell::new(BufWriter::with_capacity(64 * 1024, stdout)),
@@ -62,6 +62,11 @@ impl Streams {
     /// Sends on what standard output has buffered.
     pub fn flush(&self) -> io::Result<()> {
         self.stdout.borrow_mut().flush()
+    }
+
+    /// Standard input itself, for a reader of its own; whoever reads later finds nothing.
+    pub fn take_stdin(&self) -> Box<dyn Read + Send> {
+        self.stdin.replace(Box::new(io::empty()))
     }
 
     /// Reads standard input to its end.

@@ -2,6 +2,7 @@
 
 use std::error::Error as StdError;
 use std::net::ToSocketAddrs;
+use std::sync::OnceLock;
 
 use base64::Engine as _;
 use bytes::Bytes;
@@ -10,7 +11,7 @@ use http::header::{AUTHORIZATION, HeaderName, HeaderValue};
 
 use super::Body;
 use super::tls;
-use super::transport::{BoxFuture, Transport, TransportError};
+use super::transport::{BoxFuture, Transport, TransportError, Upgrade};
 use crate::kubeconfig::ClusterAccess;
 
 /// A failure of the network in the words of Go's packages.
@@ -21,6 +22,9 @@ struct NetworkError(String);
 /// Sends requests to a remote server.
 pub struct HttpTransport {
     client: reqwest::Client,
+    /// Speaks HTTP/1.1 alone, for only there can a connection switch to another protocol.
+    upgrading: OnceLock<reqwest::Client>,
+    user_agent: String,
     access: ClusterAccess,
     host: String,
 }
@@ -31,36 +35,20 @@ impl HttpTransport {
     /// # Errors
     /// Certificates or keys that cannot be used, a credential program that fails, a malformed proxy.
     pub fn new(access: ClusterAccess, user_agent: &str) -> Result<Self, TransportError> {
-        let refused = |error: String| TransportError::Credentials(error);
         let host = access.server.split_once("://").map_or("", |(_, host)| host);
         let host = host.split('/').next().unwrap_or_default().to_owned();
-        let mut certificate = access.credentials.certificate.clone();
-        if let Some(exec) = &access.credentials.exec {
-            let credential = exec.credential(chrono::Utc::now()).map_err(|error| refused(error.0))?;
-            certificate = credential.certificate.or(certificate);
+        let client = build(&access, user_agent, &host, false)?;
+        let user_agent = user_agent.to_owned();
+        Ok(Self { client, upgrading: OnceLock::new(), user_agent, access, host })
+    }
+
+    /// The client for requests that ask for another protocol.
+    fn upgrading(&self) -> Result<&reqwest::Client, TransportError> {
+        if let Some(client) = self.upgrading.get() {
+            return Ok(client);
         }
-        // Needed even for plain HTTP, where no TLS configuration of ours is given; one that stands already is as good.
-        let _ = rustls::crypto::ring::default_provider().install_default();
-        let mut builder = reqwest::Client::builder()
-            .user_agent(user_agent)
-            .tcp_nodelay(true)
-            .redirect(reqwest::redirect::Policy::limited(10))
-            .http2_adaptive_window(true);
-        let secure = access.server.starts_with("https://");
-        let config = if secure { tls::config(&access, certificate) } else { tls::unused() };
-        builder = builder.tls_backend_preconfigured(config.map_err(refused)?);
-        if access.disable_compression {
-            builder = builder.no_gzip();
-        }
-        if !access.proxy.is_empty() {
-            let proxy = reqwest::Proxy::all(&access.proxy).map_err(|error| refused(error.to_string()))?;
-            builder = builder.proxy(proxy);
-        } else if is_loopback(&host) {
-            // As in Go, no proxy stands between a program and its own machine.
-            builder = builder.no_proxy();
-        }
-        let client = builder.build().map_err(|error| refused(chain(&error)))?;
-        Ok(Self { client, access, host })
+        let client = build(&self.access, &self.user_agent, &self.host, true)?;
+        Ok(self.upgrading.get_or_init(|| client))
     }
 
     /// The `Authorization` header, if any credential needs one.
@@ -118,6 +106,47 @@ impl HttpTransport {
     }
 }
 
+/// A client with the credentials of TLS, for HTTP/1.1 alone or for the best that both sides speak.
+fn build(
+    access: &ClusterAccess,
+    user_agent: &str,
+    host: &str,
+    http1_only: bool,
+) -> Result<reqwest::Client, TransportError> {
+    let refused = |error: String| TransportError::Credentials(error);
+    let mut certificate = access.credentials.certificate.clone();
+    if let Some(exec) = &access.credentials.exec {
+        let credential = exec.credential(chrono::Utc::now()).map_err(|error| refused(error.0))?;
+        certificate = credential.certificate.or(certificate);
+    }
+    // Needed even for plain HTTP, where no TLS configuration of ours is given; one that stands already is as good.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let mut builder = reqwest::Client::builder()
+        .user_agent(user_agent)
+        .tcp_nodelay(true)
+        .redirect(reqwest::redirect::Policy::limited(10))
+        .http2_adaptive_window(true);
+    let secure = access.server.starts_with("https://");
+    let config = if secure { tls::config(access, certificate) } else { tls::unused() };
+    let mut config = config.map_err(refused)?;
+    if http1_only {
+        config.alpn_protocols = vec![b"http/1.1".to_vec()];
+        builder = builder.http1_only();
+    }
+    builder = builder.tls_backend_preconfigured(config);
+    if access.disable_compression {
+        builder = builder.no_gzip();
+    }
+    if !access.proxy.is_empty() {
+        let proxy = reqwest::Proxy::all(&access.proxy).map_err(|error| refused(error.to_string()))?;
+        builder = builder.proxy(proxy);
+    } else if is_loopback(host) {
+        // As in Go, no proxy stands between a program and its own machine.
+        builder = builder.no_proxy();
+    }
+    builder.build().map_err(|error| refused(chain(&error)))
+}
+
 impl Transport for HttpTransport {
     fn send(&self, request: http::Request<Bytes>) -> BoxFuture<'_, Result<http::Response<Body>, TransportError>> {
         Box::pin(async move {
@@ -135,18 +164,40 @@ impl Transport for HttpTransport {
             {
                 exec.forget();
             }
-            let (head, body) = http::Response::<reqwest::Body>::from(answer).into_parts();
-            let server = self.host.clone();
-            let stream = http_body_util::BodyStream::new(body).filter_map(move |frame| {
-                std::future::ready(match frame {
-                    Ok(frame) => frame.into_data().ok().map(Ok),
-                    Err(error) if error.is_timeout() => Some(Err(TransportError::Timeout { server: server.clone() })),
-                    Err(error) => Some(Err(TransportError::Broken(Box::new(error)))),
-                })
-            });
-            Ok(http::Response::from_parts(head, Box::pin(stream) as Body))
+            Ok(into_response(answer, &self.host))
         })
     }
+
+    fn upgrade(&self, request: http::Request<Bytes>) -> BoxFuture<'_, Result<Upgrade, TransportError>> {
+        Box::pin(async move {
+            let (mut head, body) = request.into_parts();
+            self.headers(&mut head.headers)?;
+            let url = format!("{}{}", self.access.server, head.uri);
+            let request = self.upgrading()?.request(head.method, url).headers(head.headers).body(body);
+            let answer = request.send().await.map_err(|error| self.failure(&error))?;
+            if answer.status() != http::StatusCode::SWITCHING_PROTOCOLS {
+                return Ok(Upgrade::Refused(into_response(answer, &self.host)));
+            }
+            let mut head = http::Response::new(());
+            *head.status_mut() = answer.status();
+            *head.headers_mut() = answer.headers().clone();
+            let connection = answer.upgrade().await.map_err(|error| TransportError::Broken(Box::new(error)))?;
+            Ok(Upgrade::Switched(head, Box::new(connection)))
+        })
+    }
+}
+
+fn into_response(answer: reqwest::Response, server: &str) -> http::Response<Body> {
+    let (head, body) = http::Response::<reqwest::Body>::from(answer).into_parts();
+    let server = server.to_owned();
+    let stream = http_body_util::BodyStream::new(body).filter_map(move |frame| {
+        std::future::ready(match frame {
+            Ok(frame) => frame.into_data().ok().map(Ok),
+            Err(error) if error.is_timeout() => Some(Err(TransportError::Timeout { server: server.clone() })),
+            Err(error) => Some(Err(TransportError::Broken(Box::new(error)))),
+        })
+    });
+    http::Response::from_parts(head, Box::pin(stream) as Body)
 }
 
 /// Fetches any URL without credentials; gives status and body.

@@ -2,13 +2,17 @@
 
 mod discovery;
 mod error;
+pub mod forward;
 mod http;
 mod mapper;
+pub mod remote;
 mod request;
+pub mod spdy;
 mod tls;
 pub mod transport;
 mod verbose;
 mod watch;
+pub mod websocket;
 
 use std::sync::Mutex;
 use std::time::Duration;
@@ -23,7 +27,7 @@ pub use error::Error;
 pub use http::{HttpTransport, fetch_url};
 pub use mapper::{category, for_group_kind, for_kind, resource, split_argument};
 pub use request::{ListOptions, Request, collection_path, object_path};
-pub use transport::{Body, SharedTransport, Transport, TransportError};
+pub use transport::{Body, Connection, SharedTransport, Transport, TransportError, Upgrade};
 pub use verbose::Verbose;
 pub use watch::{Event, EventKind, Watch};
 

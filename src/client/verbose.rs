@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use bytes::Bytes;
 
-use super::transport::{BoxFuture, SharedTransport, Transport, TransportError};
+use super::transport::{BoxFuture, SharedTransport, Transport, TransportError, Upgrade};
 use super::{Body, collect};
 
 /// Takes one line of the log.
@@ -62,16 +62,42 @@ fn is_secret(header: &str) -> bool {
     header.eq_ignore_ascii_case("authorization") || header.eq_ignore_ascii_case("cookie")
 }
 
+impl Verbose {
+    fn before(&self, request: &http::Request<Bytes>) {
+        if self.level >= 9 {
+            self.curl(request);
+        } else if self.level >= 7 {
+            (self.sink)(&format!("{} {}{}", request.method(), self.server, request.uri()));
+            self.headers("Request Headers:", request.headers());
+        }
+    }
+}
+
 impl Transport for Verbose {
+    fn upgrade(&self, request: http::Request<Bytes>) -> BoxFuture<'_, Result<Upgrade, TransportError>> {
+        Box::pin(async move {
+            let (method, uri) = (request.method().clone(), request.uri().clone());
+            self.before(&request);
+            let started = Instant::now();
+            let answer = self.inner.upgrade(request).await;
+            let took = started.elapsed().as_millis();
+            let (status, headers) = match &answer {
+                Ok(Upgrade::Switched(head, _)) => (head.status().to_string(), Some(head.headers())),
+                Ok(Upgrade::Refused(answer)) => (answer.status().to_string(), Some(answer.headers())),
+                Err(_) => (String::new(), None),
+            };
+            (self.sink)(&format!("{method} {}{uri} {status} in {took} milliseconds", self.server));
+            if let Some(headers) = headers.filter(|_| self.level >= 7) {
+                self.headers("Response Headers:", headers);
+            }
+            answer
+        })
+    }
+
     fn send(&self, request: http::Request<Bytes>) -> BoxFuture<'_, Result<http::Response<Body>, TransportError>> {
         Box::pin(async move {
             let (method, uri) = (request.method().clone(), request.uri().clone());
-            if self.level >= 9 {
-                self.curl(&request);
-            } else if self.level >= 7 {
-                (self.sink)(&format!("{method} {}{uri}", self.server));
-                self.headers("Request Headers:", request.headers());
-            }
+            self.before(&request);
             if self.level >= 8 && !request.body().is_empty() {
                 self.body("Request Body", request.body());
             }

@@ -1,5 +1,7 @@
-//! Connections to the pods of simulated nodes: their logs. Nothing runs in their containers, so nothing can be executed,
-//! attached to or reached.
+//! Connections to the pods of simulated nodes: their logs, and what [`super::streams`] carries.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use chrono::{DateTime, Utc};
 use futures_util::future::BoxFuture;
@@ -8,38 +10,72 @@ use crate::apiserver::context::{Answer, Request};
 use crate::apiserver::respond;
 use crate::apiserver::subresource::connect::NodeConnections;
 use crate::apiserver::subresource::log::PodLogOptions;
+use crate::nodes::container::{Scratch, status as status_of};
 use crate::nodes::logs::{self, LogOptions};
 use crate::object::{Status, Value, go::quote, meta};
 
+use super::streams;
+
+/// How many pods' written files are kept before those of pods that have gone are let go.
+const MANY: usize = 64;
+
 /// The kubelets of the simulated nodes, as the API server reaches them.
-pub struct SimulatedNodes;
+#[derive(Default)]
+pub struct SimulatedNodes {
+    /// What commands have written, by the pod's uid.
+    written: Mutex<HashMap<String, Scratch>>,
+}
+
+impl SimulatedNodes {
+    /// The files that commands in a pod have written.
+    fn scratch(&self, request: &Request, pod: &Value) -> Scratch {
+        let mut written = self.written.lock().unwrap_or_else(PoisonError::into_inner);
+        if written.len() >= MANY && !written.contains_key(meta::uid(pod)) {
+            let pods = request.core.store.list("/registry/pods/", None).entries;
+            let there: Vec<String> =
+                pods.iter().map(|entry| meta::uid(&entry.object("v1", "Pod")).to_owned()).collect();
+            written.retain(|uid, _| there.contains(uid));
+        }
+        written.entry(meta::uid(pod).to_owned()).or_default().clone()
+    }
+
+    fn answer(&self, request: &Request, pod: &Value, container: &str) -> Answer {
+        match request.info.subresource.as_str() {
+            "log" => {
+                let options = PodLogOptions::of(&request.query, meta::name(pod))?;
+                let missing = image_is_missing(pod, container).filter(|_| !options.previous);
+                if let Some(why) = missing {
+                    request.warn(why);
+                    return Ok(respond::text(200, ""));
+                }
+                log(pod, container, &options, request.core.now()).map(|text| respond::text(200, text))
+            }
+            "portforward" => streams::forward(request, pod),
+            _ => streams::command(request, pod, container, self.scratch(request, pod)),
+        }
+    }
+}
+
+/// The connections to the simulated nodes, for a server to install.
+pub fn simulated_nodes() -> Arc<dyn NodeConnections> {
+    Arc::new(SimulatedNodes::default())
+}
 
 impl NodeConnections for SimulatedNodes {
     fn connect<'a>(&'a self, request: &'a Request, pod: &'a Value, container: &'a str) -> BoxFuture<'a, Answer> {
-        Box::pin(std::future::ready(answer(request, pod, container)))
+        Box::pin(std::future::ready(self.answer(request, pod, container)))
     }
 }
 
-fn answer(request: &Request, pod: &Value, container: &str) -> Answer {
-    if request.info.subresource == "log" {
-        let options = PodLogOptions::of(&request.query, meta::name(pod))?;
-        return log(pod, container, &options, request.core.now()).map(|text| respond::text(200, text));
-    }
-    let what = request.info.subresource.as_str();
-    let node = meta::str_at(pod, &["spec", "nodeName"]);
-    let message = format!(
-        "node {} is simulated: nothing runs in pod {}, so {what} has nothing to connect to",
-        quote(node),
-        quote(meta::name(pod))
-    );
-    Err(Status::failure(501, "NotImplemented", message))
-}
-
-fn status_of<'a>(pod: &'a Value, container: &str) -> Option<&'a Value> {
-    ["containerStatuses", "initContainerStatuses", "ephemeralContainerStatuses"]
-        .into_iter()
-        .flat_map(|list| meta::list_at(pod, &["status", list]))
-        .find(|status| meta::str_at(status, &["name"]) == container)
+/// Why a container whose image cannot be had has an empty log. A real kubelet refuses to show one; simulated nodes
+/// answer every request for a log and say this in a warning.
+fn image_is_missing(pod: &Value, container: &str) -> Option<String> {
+    let status = status_of(pod, container)?;
+    let reason = meta::str_at(status, &["state", "waiting", "reason"]);
+    let (name, shown) = (quote(meta::name(pod)), quote(container));
+    matches!(reason, "ErrImagePull" | "ImagePullBackOff" | "InvalidImageName").then(|| {
+        format!("container {shown} in pod {name} is waiting to start: trying and failing to pull image")
+    })
 }
 
 /// When a container's run began, if it did.
@@ -67,11 +103,7 @@ fn log(pod: &Value, container: &str, options: &PodLogOptions, now: DateTime<Utc>
     }
     let Some(begin) = started(state(if options.previous { "lastState" } else { "state" })) else {
         let reason = state("state").map(|state| meta::str_at(state, &["waiting", "reason"])).unwrap_or_default();
-        let why = match reason {
-            "ErrImagePull" | "ImagePullBackOff" | "InvalidImageName" => "trying and failing to pull image",
-            "" => "ContainerCreating",
-            other => other,
-        };
+        let why = if reason.is_empty() { "ContainerCreating" } else { reason };
         return Err(Status::bad_request(format!("container {shown} in pod {name} is waiting to start: {why}")));
     };
     if options.since(now).is_some_and(|since| begin < since) {
@@ -111,9 +143,12 @@ mod tests {
 
     #[test]
     fn containers_that_did_not_run_say_why() {
-        let waiting = pod(&json!({"waiting": {"reason": "ImagePullBackOff"}}));
-        let message = |pod: &Value, options| log(pod, "c", &options, now()).err().map(|s| s.message);
+        let missing = pod(&json!({"waiting": {"reason": "ImagePullBackOff"}}));
         let expected = "container \"c\" in pod \"p\" is waiting to start: trying and failing to pull image";
+        assert_eq!(image_is_missing(&missing, "c").as_deref(), Some(expected));
+        let waiting = pod(&json!({"waiting": {"reason": "PodInitializing"}}));
+        let message = |pod: &Value, options| log(pod, "c", &options, now()).err().map(|s| s.message);
+        let expected = "container \"c\" in pod \"p\" is waiting to start: PodInitializing";
         assert_eq!(message(&waiting, PodLogOptions::default()).as_deref(), Some(expected));
         let previous = PodLogOptions { previous: true, ..PodLogOptions::default() };
         let expected = "previous terminated container \"c\" in pod \"p\" not found";

@@ -8,14 +8,14 @@ use tokio::sync::{OnceCell, oneshot};
 use tokio::task::JoinHandle;
 
 use super::certs::Authority;
-use super::connections::SimulatedNodes;
+use super::connections::simulated_nodes;
 use super::data_folder::Lock;
 use super::local::LocalTransport;
 use super::parts::{self, ControllerSet};
 use super::run::{open, storage};
 use super::{ClusterError, DataFolder};
 use crate::apiserver::{Config, Service, SigningAuthority};
-use crate::client::transport::{BoxFuture, SharedTransport};
+use crate::client::transport::{BoxFuture, SharedTransport, Upgrade};
 use crate::client::{Body, Transport, TransportError};
 use crate::controllers::Settings;
 use crate::controllers::runtime::Manager;
@@ -38,6 +38,13 @@ impl Transport for Prepared {
         Box::pin(async move {
             self.prepared.get_or_init(|| parts::settle(&self.manager, Duration::ZERO, SETTLE)).await;
             self.local.send(request).await
+        })
+    }
+
+    fn upgrade(&self, request: http::Request<Bytes>) -> BoxFuture<'_, Result<Upgrade, TransportError>> {
+        Box::pin(async move {
+            self.prepared.get_or_init(|| parts::settle(&self.manager, Duration::ZERO, SETTLE)).await;
+            self.local.upgrade(request).await
         })
     }
 }
@@ -73,7 +80,7 @@ impl Embedded {
             service_account_key_file: folder.map(|folder| folder.pki().join("sa.key")),
             ..Config::default()
         })?;
-        service.core().set_node_connections(Arc::new(SimulatedNodes));
+        service.core().set_node_connections(simulated_nodes());
         let transport: SharedTransport = Arc::new(LocalTransport::new(service.clone()));
         let settings = Settings { root_certificate: pair.certificate, root_key: pair.key };
         let manager = parts::manager(transport.clone(), ControllerSet::All, nodes, &settings);

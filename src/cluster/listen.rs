@@ -18,7 +18,7 @@ use tokio_rustls::TlsAcceptor;
 
 use super::ClusterError;
 use super::certs::Pair;
-use crate::apiserver::service::{MAX_REQUEST_BYTES, TooLarge};
+use crate::apiserver::service::{Connection, MAX_REQUEST_BYTES, Switchable, TooLarge};
 use crate::apiserver::{Body, Peer, Service};
 
 /// How long a client may take for the TLS handshake.
@@ -121,8 +121,15 @@ async fn connection(stream: TcpStream, address: SocketAddr, tls: TlsAcceptor, se
 }
 
 /// Collects the request's body up to the server's limit and calls the service.
-async fn answer(service: Service, peer: Peer, request: http::Request<Incoming>) -> http::Response<Body> {
+async fn answer(service: Service, peer: Peer, mut request: http::Request<Incoming>) -> http::Response<Body> {
+    let switched = request.headers().contains_key(http::header::UPGRADE).then(|| hyper::upgrade::on(&mut request));
     let (mut head, body) = request.into_parts();
+    if let Some(switched) = switched {
+        head.extensions.insert(Switchable::new(async move {
+            let upgraded = switched.await.map_err(std::io::Error::other)?;
+            Ok(Box::new(TokioIo::new(upgraded)) as Connection)
+        }));
+    }
     let body = match collect(body).await {
         Ok(Some(bytes)) => bytes,
         Ok(None) => {

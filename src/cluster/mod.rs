@@ -11,6 +11,7 @@ pub mod listen;
 pub mod local;
 pub mod parts;
 pub mod run;
+mod streams;
 
 pub use crate::apiserver::AuthorizationMode;
 pub use data_folder::DataFolder;

@@ -8,7 +8,7 @@ use tokio::sync::{oneshot, watch};
 
 use super::access::Access;
 use super::certs::{Authority, Pair};
-use super::connections::SimulatedNodes;
+use super::connections::simulated_nodes;
 use super::data_folder::{Holder, Lock};
 use super::listen::Listener;
 use super::local::LocalTransport;
@@ -136,7 +136,7 @@ async fn serve(options: &RunOptions, lock: Option<Lock>, stop: watch::Receiver<b
     let config = config(options, &identity.authority.pair, &authorities, listener.address())?;
     let service = open(config)?;
     if options.nodes > 0 && options.controllers == ControllerSet::All {
-        service.core().set_node_connections(Arc::new(SimulatedNodes));
+        service.core().set_node_connections(simulated_nodes());
     }
     let transport: SharedTransport = Arc::new(LocalTransport::new(service.clone()));
     let settings = Settings {

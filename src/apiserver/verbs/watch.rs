@@ -5,16 +5,17 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use futures_util::stream;
+use futures_util::{SinkExt, StreamExt, stream};
 use serde_json::json;
 use tokio::time::Instant;
+use tokio_tungstenite::tungstenite::Message;
 
 use crate::apiserver::context::{Answer, Request};
 use crate::apiserver::negotiate::{Encoding, Form};
 use crate::apiserver::options::{self, ListOptions};
 use crate::apiserver::service::Body;
 use crate::apiserver::store::{Change, Entry, Event, StoreError, Subscription};
-use crate::apiserver::{respond, table};
+use crate::apiserver::{respond, table, websocket};
 use crate::object::{Status, Value, json as go_json, meta};
 
 /// Time between bookmarks.
@@ -45,10 +46,36 @@ pub async fn watch(request: Arc<Request>) -> Answer {
         version => options::parse_resource_version(version).map_err(|why| Status::failure(500, "", why))?,
     };
     table_form_is_known(&request)?;
+    if websocket::is_requested(&request.headers) {
+        return over_websocket(request, options, revision);
+    }
     let watcher = Watcher::start(request, options, revision);
     let mut response = http::Response::new(Body::Stream(Box::pin(stream::unfold(watcher, Watcher::step))));
     let content_type = http::HeaderValue::from_static("application/json");
     response.headers_mut().insert(http::header::CONTENT_TYPE, content_type);
+    Ok(response)
+}
+
+/// Sends each event as a text message of its own. What the client sends is read and let go.
+fn over_websocket(request: Arc<Request>, options: ListOptions, revision: u64) -> Answer {
+    let protocol = websocket::offered(&request.headers).first().copied().unwrap_or_default().to_owned();
+    let (response, socket) = websocket::accept(&request, &protocol)?.socket();
+    let watcher = Watcher::start(request, options, revision);
+    tokio::spawn(async move {
+        let Some(socket) = socket.await else { return };
+        let (mut sink, mut incoming) = socket.split();
+        let send = async {
+            let mut events = std::pin::pin!(stream::unfold(watcher, Watcher::step));
+            while let Some(chunk) = events.next().await {
+                for event in String::from_utf8_lossy(&chunk).split_inclusive('\n') {
+                    sink.send(Message::text(event)).await.ok()?;
+                }
+            }
+            sink.close().await.ok()
+        };
+        let gone = async { while let Some(Ok(_)) = incoming.next().await {} };
+        futures_util::future::select(std::pin::pin!(send), std::pin::pin!(gone)).await;
+    });
     Ok(response)
 }
 

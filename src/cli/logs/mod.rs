@@ -1,6 +1,6 @@
 //! `logs`: what containers have written.
 
-mod pods;
+pub mod pods;
 
 use std::future::Future;
 

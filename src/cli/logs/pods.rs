@@ -96,6 +96,26 @@ fn rank(pod: &Value) -> (bool, u8, bool, String, i64, String) {
 pub async fn of_workload(cx: &Context, object: &Value, patience: GoDuration) -> Result<Vec<Value>> {
     let selector = selector(object)
         .map_err(|error| Error::new(format!("cannot get the logs from {}: {}", go_type(object), error.text())))?;
+    let mut pods = selected(cx, object, selector, patience).await?;
+    pods.sort_by_key(rank);
+    Ok(pods)
+}
+
+/// The pod of a workload that is most alive; waits until there is one.
+pub async fn to_attach(cx: &Context, object: &Value, patience: GoDuration) -> Result<Value> {
+    let selector = selector(object)
+        .map_err(|error| Error::new(format!("cannot attach to {}: {}", go_type(object), error.text())))?;
+    let pods = selected(cx, object, selector, patience).await?;
+    let best = pods.into_iter().min_by_key(|pod| {
+        let (unassigned, phase, not_ready, since, restarts, made) = rank(pod);
+        let deleting = meta::deletion_timestamp(pod).is_some();
+        (unassigned, phase, not_ready, deleting, since, std::cmp::Reverse(restarts), made)
+    });
+    best.ok_or_else(|| Error::new("timed out waiting for the condition"))
+}
+
+/// The pods of a workload; waits until there is one.
+async fn selected(cx: &Context, object: &Value, selector: String, patience: GoDuration) -> Result<Vec<Value>> {
     let path = format!("/api/v1/namespaces/{}/pods", meta::namespace(object));
     let options = ListOptions { labels: selector, about: "pods".into(), ..ListOptions::default() };
     let wait = async {
@@ -109,11 +129,9 @@ pub async fn of_workload(cx: &Context, object: &Value, patience: GoDuration) -> 
         }
     };
     let patience = patience.positive().unwrap_or_default();
-    let mut pods: Vec<Value> = tokio::time::timeout(patience, wait)
+    tokio::time::timeout(patience, wait)
         .await
-        .unwrap_or_else(|_| Err(Error::new("timed out waiting for the condition")))?;
-    pods.sort_by_key(rank);
-    Ok(pods)
+        .unwrap_or_else(|_| Err(Error::new("timed out waiting for the condition")))
 }
 
 #[cfg(test)]
