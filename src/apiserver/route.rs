@@ -106,9 +106,8 @@ async fn guarded(
 /// How long a request may take: what its `timeout` says, but no longer than the server's own limit.
 fn time_limit(query: &Query, most: Duration) -> Result<Duration, Status> {
     let Some(text) = query.get("timeout") else { return Ok(most) };
-    let wanted = GoDuration::parse(text).map_err(|why| {
-        Status::bad_request(format!("invalid timeout specified in the request URL - {why}"))
-    })?;
+    let wanted = GoDuration::parse(text)
+        .map_err(|why| Status::bad_request(format!("invalid timeout specified in the request URL - {why}")))?;
     let wanted = u64::try_from(wanted.0).map(Duration::from_nanos).unwrap_or_default();
     Ok(if wanted.is_zero() || wanted > most { most } else { wanted })
 }

@@ -5,11 +5,13 @@ use http::header::{CONNECTION, HeaderName, HeaderValue, SEC_WEBSOCKET_ACCEPT, SE
 use http::header::{SEC_WEBSOCKET_PROTOCOL, UPGRADE};
 use http::{HeaderMap, Response, StatusCode};
 use tokio_tungstenite::WebSocketStream;
+use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
-use tokio_tungstenite::tungstenite::protocol::Role;
+use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
+use tokio_tungstenite::tungstenite::protocol::{CloseFrame, Role};
 
 use crate::object::Status;
-use crate::object::field::quote;
+use crate::object::go::quote;
 
 use super::context::Request;
 use super::service::{Body, Connection};
@@ -46,6 +48,11 @@ fn has_token(headers: &HeaderMap, name: &HeaderName, token: &str) -> bool {
     values.flat_map(|value| value.split(',')).any(|part| part.trim().eq_ignore_ascii_case(token))
 }
 
+/// The message that ends a websocket well; clients take one without a code for a failure.
+pub fn goodbye() -> Message {
+    Message::Close(Some(CloseFrame { code: CloseCode::Normal, reason: "".into() }))
+}
+
 /// Whether a request asks for that protocol instead of HTTP.
 pub fn asks_for(headers: &HeaderMap, protocol: &str) -> bool {
     has_token(headers, &CONNECTION, "upgrade") && has_token(headers, &UPGRADE, protocol)
@@ -76,7 +83,11 @@ pub fn choose<'a>(offered: &[&'a str], supported: &[&str]) -> Result<&'a str, St
     offered.iter().find(|one| supported.contains(one)).copied().ok_or_else(|| {
         let list = |names: &[&str]| names.iter().map(|name| quote(name)).collect::<Vec<_>>().join(" ");
         let (wanted, known) = (list(offered), list(supported));
-        Status::failure(403, "Forbidden", format!("requested protocol(s) are not supported: [{wanted}]; supports [{known}]"))
+        Status::failure(
+            403,
+            "Forbidden",
+            format!("requested protocol(s) are not supported: [{wanted}]; supports [{known}]"),
+        )
     })
 }
 

@@ -122,7 +122,7 @@ impl AttachArgs {
 
 impl Run for AttachArgs {
     async fn run(self, cx: &Context) -> Result<()> {
-        if self.pod_running_timeout.nanos() <= 0 {
+        if self.pod_running_timeout.0 <= 0 {
             return Err(cx.usage("--pod-running-timeout must be higher than zero"));
         }
         self.check()?;
@@ -130,9 +130,7 @@ impl Run for AttachArgs {
         let target = remote::object(cx, self.words.clone(), FileOptions::default(), several).await?;
         let pod = remote::pod_of(cx, &target, self.pod_running_timeout).await?;
         if let Some(phase) = remote::has_ended(&pod) {
-            return Err(Error::new(format!(
-                "cannot attach a container in a completed pod; current phase is {phase}"
-            )));
+            return Err(Error::new(format!("cannot attach a container in a completed pod; current phase is {phase}")));
         }
         let attachment = Attachment {
             container: self.container,

@@ -55,9 +55,9 @@ impl ExecArgs {
         let resource = self.words.first().filter(|_| cx.dash_at != Some(0));
         match cx.dash_at {
             Some(at) => Ok((resource, self.words.get(at..).unwrap_or_default())),
-            None if self.words.len() > 1 || (!self.words.is_empty() && !self.filename.is_empty()) => Err(cx.usage(
-                "exec [POD] [COMMAND] is not supported anymore. Use exec [POD] -- [COMMAND] instead",
-            )),
+            None if self.words.len() > 1 || (!self.words.is_empty() && !self.filename.is_empty()) => {
+                Err(cx.usage("exec [POD] [COMMAND] is not supported anymore. Use exec [POD] -- [COMMAND] instead"))
+            }
             None => Ok((resource, &[])),
         }
     }
@@ -66,7 +66,7 @@ impl ExecArgs {
 impl Run for ExecArgs {
     async fn run(self, cx: &Context) -> Result<()> {
         let (resource, command) = self.split(cx)?;
-        if self.pod_running_timeout.nanos() <= 0 {
+        if self.pod_running_timeout.0 <= 0 {
             return Err(cx.usage("--pod-running-timeout must be higher than zero"));
         }
         if resource.is_none() && self.filename.is_empty() {

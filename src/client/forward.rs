@@ -51,8 +51,7 @@ impl Client {
         let (sender, receiver) = self.websocket(request, &[PROTOCOL]).await?.split();
         let (frames, queue) = mpsc::channel(WAITING);
         let (closed, _) = watch::channel(false);
-        let shared =
-            Arc::new(Shared { streams: Mutex::default(), next: Mutex::new((1, 0)), frames, closed });
+        let shared = Arc::new(Shared { streams: Mutex::default(), next: Mutex::new((1, 0)), frames, closed });
         tokio::spawn(write(sender, queue, shared.closed.subscribe()));
         tokio::spawn(read(receiver, Arc::clone(&shared)));
         Ok(PodConnection(shared))
@@ -87,7 +86,7 @@ async fn read(mut receiver: Receiver, shared: Arc<Shared>) {
         let Ok(Some(bytes)) = bytes else { break };
         decoder.feed(&bytes);
         loop {
-            match decoder.next() {
+            match decoder.read() {
                 Ok(Some(frame)) => take(&shared, frame).await,
                 Ok(None) => break,
                 Err(_) => {

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 use super::websocket::{Broken, Receiver, Sender};
 use super::{Client, Error, Request};
-use crate::object::{Status, field::quote, meta};
+use crate::object::{Status, go::quote, meta};
 
 /// The subprotocols, best first.
 pub const PROTOCOLS: [&str; 2] = [V5, V4];

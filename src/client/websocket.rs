@@ -5,12 +5,13 @@ use http::header::{CONNECTION, HeaderValue, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_
 use http::header::{SEC_WEBSOCKET_VERSION, UPGRADE};
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::handshake::{client::generate_key, derive_accept_key};
-use tokio_tungstenite::tungstenite::protocol::Role;
+use tokio_tungstenite::tungstenite::protocol::frame::coding::CloseCode;
+use tokio_tungstenite::tungstenite::protocol::{CloseFrame, Role};
 use tokio_tungstenite::tungstenite::{self, Message};
 
 use super::transport::{Connection, Upgrade};
 use super::{Answer, Client, Error, Request, TransportError, collect, error};
-use crate::object::field::quote;
+use crate::object::go::quote;
 
 /// A websocket whose messages go in both directions.
 pub struct Socket {
@@ -59,7 +60,8 @@ impl Client {
                 let protocol = text(SEC_WEBSOCKET_PROTOCOL).to_owned();
                 if !protocols.is_empty() && !protocols.contains(&protocol.as_str()) {
                     let expected: Vec<String> = protocols.iter().map(|one| quote(one)).collect();
-                    let why = format!("invalid protocol, expected one of [{}], got {}", expected.join(" "), quote(&protocol));
+                    let why =
+                        format!("invalid protocol, expected one of [{}], got {}", expected.join(" "), quote(&protocol));
                     return Err(Error::Request(why));
                 }
                 let stream = WebSocketStream::from_raw_socket(connection, Role::Client, None).await;
@@ -105,6 +107,8 @@ impl Sender {
     /// Says that this end is done.
     pub async fn close(&mut self) {
         // The other end may have gone first.
+        let goodbye = CloseFrame { code: CloseCode::Normal, reason: "".into() };
+        let _ = self.0.send(Message::Close(Some(goodbye))).await;
         let _ = self.0.close().await;
     }
 }

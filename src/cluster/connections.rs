@@ -73,9 +73,8 @@ fn image_is_missing(pod: &Value, container: &str) -> Option<String> {
     let status = status_of(pod, container)?;
     let reason = meta::str_at(status, &["state", "waiting", "reason"]);
     let (name, shown) = (quote(meta::name(pod)), quote(container));
-    matches!(reason, "ErrImagePull" | "ImagePullBackOff" | "InvalidImageName").then(|| {
-        format!("container {shown} in pod {name} is waiting to start: trying and failing to pull image")
-    })
+    matches!(reason, "ErrImagePull" | "ImagePullBackOff" | "InvalidImageName")
+        .then(|| format!("container {shown} in pod {name} is waiting to start: trying and failing to pull image"))
 }
 
 /// When a container's run began, if it did.

@@ -4,8 +4,8 @@
 use bytes::Bytes;
 use futures_util::{StreamExt, stream};
 
-use crate::apiserver::{self, Peer, Service};
 use crate::apiserver::service::{Connection, Switchable};
+use crate::apiserver::{self, Peer, Service};
 use crate::client::transport::{BoxFuture, Upgrade};
 use crate::client::{Body, Transport, TransportError};
 

@@ -20,7 +20,7 @@ use crate::client::{Client, remote};
 use crate::nodes::attach::attach;
 use crate::nodes::container::{Container, Scratch, running_since};
 use crate::nodes::shell::{Input, Io, Shell, Sink};
-use crate::object::{Status, Value, field::quote, meta};
+use crate::object::{Status, Value, go::quote, meta};
 
 use super::local::LocalTransport;
 

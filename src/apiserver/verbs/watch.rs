@@ -71,6 +71,7 @@ fn over_websocket(request: Arc<Request>, options: ListOptions, revision: u64) ->
                     sink.send(Message::text(event)).await.ok()?;
                 }
             }
+            sink.send(websocket::goodbye()).await.ok()?;
             sink.close().await.ok()
         };
         let gone = async { while let Some(Ok(_)) = incoming.next().await {} };

@@ -20,7 +20,7 @@ use super::remote::{self, Stdin};
 use super::verb::Run;
 use crate::client::Request;
 use crate::client::remote::Output;
-use crate::object::field::quote;
+use crate::object::go::quote;
 use paths::Spec;
 use unpack::Unpack;
 
@@ -66,7 +66,7 @@ impl CpArgs {
         }
     }
 
-    async fn to_pod(&self, cx: &Context, from: &Spec, to: &Spec) -> Result<()> {
+    async fn send_to_pod(&self, cx: &Context, from: &Spec, to: &Spec) -> Result<()> {
         if fs::metadata(&from.file).is_err() {
             return Err(Error::new(format!("{} doesn't exist in local filesystem", from.file)));
         }
@@ -92,13 +92,15 @@ impl CpArgs {
         let stdin = Stdin { bytes: Some(bytes), ..Stdin::default() };
         let outcome = remote::stream(cx, request, stdin, remote::to_streams(cx)).await;
         // A file that cannot be read is why the other side has stopped.
-        if let Ok(Err(why)) = packed.await && outcome.is_ok() {
+        if let Ok(Err(why)) = packed.await
+            && outcome.is_ok()
+        {
             return Err(Error::new(why));
         }
         outcome
     }
 
-    async fn from_pod(&self, cx: &Context, from: &Spec, to: &Spec) -> Result<()> {
+    async fn fetch_from_pod(&self, cx: &Context, from: &Spec, to: &Spec) -> Result<()> {
         let (pod, container) = self.find(cx, from).await?;
         let prefix = paths::clean(from.file.trim_start_matches(['/', '\\']));
         let prefix = paths::strip_shortcuts(&prefix).to_owned();
@@ -235,10 +237,10 @@ impl Run for CpArgs {
             return Err(Error::new("filepath can not be empty"));
         }
         if !from.pod.is_empty() {
-            return self.from_pod(cx, &from, &to).await;
+            return self.fetch_from_pod(cx, &from, &to).await;
         }
         if !to.pod.is_empty() {
-            return self.to_pod(cx, &from, &to).await;
+            return self.send_to_pod(cx, &from, &to).await;
         }
         Err(Error::new("one of src or dest must be a remote file specification"))
     }

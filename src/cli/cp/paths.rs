@@ -19,8 +19,7 @@ impl Spec {
     /// # Errors
     /// It is something else.
     pub fn parse(text: &str) -> Result<Self> {
-        let wrong =
-            || Error::new("filespec must match the canonical format: [[namespace/]pod:]file/path");
+        let wrong = || Error::new("filespec must match the canonical format: [[namespace/]pod:]file/path");
         let Some((pod, file)) = text.split_once(':') else {
             return Ok(Self { pod: String::new(), namespace: String::new(), file: strip_trailing_slash(text).into() });
         };

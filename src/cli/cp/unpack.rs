@@ -5,7 +5,7 @@ use std::io::{self, Read};
 
 use super::paths;
 use crate::cli::error::{Error, Result, path_error};
-use crate::object::field::quote;
+use crate::object::go::quote;
 
 /// Where an archive comes from and goes to.
 pub struct Unpack<'a> {
@@ -96,7 +96,12 @@ mod tests {
         let bytes = archive(&[("d/a", ""), ("d/../../evil", ""), ("d/l", "/etc/passwd"), ("d/m", "x")]);
         let mut told = Vec::new();
         let unpack = Unpack { prefix: "d", to: &to, advice: "kubectl exec" };
-        unpack.run(bytes.as_slice(), |text| { told.push(text); Ok(()) }).expect("an archive");
+        unpack
+            .run(bytes.as_slice(), |text| {
+                told.push(text);
+                Ok(())
+            })
+            .expect("an archive");
         assert!(folder.path().join("out/a").exists() && !folder.path().join("evil").exists());
         assert!(!folder.path().join("out/l").exists());
         assert_eq!(told.len(), 3);

@@ -79,7 +79,7 @@ async fn serve(cx: &Context, connection: &PodConnection, listening: Vec<Listenin
             }
             Some((port, why)) = open.next() => if !why.is_empty() {
                 let text = format!("an error occurred forwarding {} -> {}: {why}", port.local, port.remote);
-                let text = format!("\"Unhandled Error\" err={}", crate::object::field::quote(&text));
+                let text = format!("\"Unhandled Error\" err={}", crate::object::go::quote(&text));
                 cx.log('E', "portforward.go:424", &text)?;
                 connection.close();
             },
@@ -92,7 +92,7 @@ impl Run for PortForwardArgs {
         let [word, _, ..] = self.words.as_slice() else {
             return Err(cx.usage("TYPE/NAME and list of ports are required for port-forward"));
         };
-        if self.pod_running_timeout.nanos() <= 0 {
+        if self.pod_running_timeout.0 <= 0 {
             return Err(cx.usage("--pod-running-timeout must be higher than zero"));
         }
         let several = "pod name or resource type/name must be specified";
@@ -114,9 +114,8 @@ impl Run for PortForwardArgs {
         let ports = ports::parse(&words)?;
         let request = Request::get(format!("{path}/portforward")).accept("*/*").on("pods", name);
         let connection = cx.client()?.port_forward(request).await;
-        let connection = connection.map_err(|error| {
-            Error::new(format!("error upgrading connection: {}", Error::from(error).text()))
-        })?;
+        let connection = connection
+            .map_err(|error| Error::new(format!("error upgrading connection: {}", Error::from(error).text())))?;
         let listening = listen(cx, &wanted, &ports).await?;
         cx.streams.flush()?;
         tokio::select! {

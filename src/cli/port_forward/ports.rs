@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use crate::cli::error::{Error, Result};
-use crate::object::field::quote;
+use crate::object::go::quote;
 use crate::object::{intstr, meta};
 
 /// A port here and the one in the pod that it leads to.
@@ -33,9 +33,8 @@ fn ports<'a>(object: &'a Value, path: &[&str]) -> impl Iterator<Item = &'a Value
 /// The number of a service's named port.
 fn of_service(service: &Value, name: &str) -> Result<i64> {
     let port = ports(service, &["spec", "ports"]).find(|port| meta::str_at(port, &["name"]) == name);
-    port.and_then(|port| meta::int_at(port, &["port"])).ok_or_else(|| {
-        Error::new(format!("Service '{}' does not have a named port '{name}'", meta::name(service)))
-    })
+    port.and_then(|port| meta::int_at(port, &["port"]))
+        .ok_or_else(|| Error::new(format!("Service '{}' does not have a named port '{name}'", meta::name(service))))
 }
 
 /// The number of a pod's named port.
@@ -90,9 +89,8 @@ pub fn of_words(words: &[String], pod: &Value) -> Result<Vec<String>> {
         match intstr::atoi(remote) {
             Ok(_) if local == remote => Ok(remote.to_owned()),
             Ok(_) => Ok(format!("{local}:{remote}")),
-            Err(_) => of_pod(pod, remote).map(|number| {
-                if local == remote { number.to_string() } else { format!("{local}:{number}") }
-            }),
+            Err(_) => of_pod(pod, remote)
+                .map(|number| if local == remote { number.to_string() } else { format!("{local}:{number}") }),
         }
     };
     words.iter().map(one).collect()
@@ -166,7 +164,10 @@ mod tests {
 
     #[test]
     fn ports_of_pods() {
-        assert_eq!(of_words(&words(&["80", "8:web", "web", ":9"]), &pod()).ok(), Some(words(&["80", "8:8080", "8080", ":9"])));
+        assert_eq!(
+            of_words(&words(&["80", "8:web", "web", ":9"]), &pod()).ok(),
+            Some(words(&["80", "8:8080", "8080", ":9"]))
+        );
         let text = |outcome: Result<Vec<String>>| outcome.map_err(|error| error.text());
         assert_eq!(text(of_words(&words(&["no"]), &pod())), Err("Pod 'p' does not have a named port 'no'".into()));
         assert_eq!(text(of_words(&words(&["80:"]), &pod())), Err("remote port cannot be empty".into()));
@@ -192,11 +193,10 @@ mod tests {
     #[test]
     fn numbers() {
         let text = |list: &[&str]| parse(&words(list)).map_err(|error| error.text());
-        assert_eq!(text(&["80", "8:9", ":7"]), Ok(vec![
-            Port { local: 80, remote: 80 },
-            Port { local: 8, remote: 9 },
-            Port { local: 0, remote: 7 }
-        ]));
+        assert_eq!(
+            text(&["80", "8:9", ":7"]),
+            Ok(vec![Port { local: 80, remote: 80 }, Port { local: 8, remote: 9 }, Port { local: 0, remote: 7 }])
+        );
         let expected = "error parsing local port 'x': strconv.ParseUint: parsing \"x\": invalid syntax";
         assert_eq!(text(&["x:80"]), Err(expected.into()));
         assert!(text(&["80:70000"]).is_err_and(|text| text.ends_with("value out of range")));

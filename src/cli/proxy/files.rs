@@ -103,7 +103,8 @@ fn list(folder: &Path) -> Response<Body> {
         })
         .collect();
     names.sort();
-    let escape = |text: &str| text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&#34;");
+    let escape =
+        |text: &str| text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&#34;");
     let mut text = "<!doctype html>\n<meta name=\"viewport\" content=\"width=device-width\">\n<pre>\n".to_owned();
     for name in names {
         let link = percent_encoding::utf8_percent_encode(&name, percent_encoding::CONTROLS).to_string();

@@ -62,7 +62,6 @@ pub struct ProxyArgs {
     unix_socket: String,
     /// Accepted for kubectl's sake; silent connections are probed as the system does
     #[arg(long, value_name = "TIME", default_value = "0s")]
-    #[expect(dead_code, reason = "the system's own settings hold")]
     keepalive: GoDuration,
     /// Add the path of the context's server to each request
     #[arg(long)]

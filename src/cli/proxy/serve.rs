@@ -27,8 +27,16 @@ use crate::client::{SharedTransport, TransportError, Upgrade};
 /// The largest request that is passed on, in bytes.
 const MOST: usize = 64 << 20;
 /// Headers that concern one connection only.
-const HOP: [&str; 8] =
-    ["connection", "keep-alive", "proxy-authenticate", "proxy-connection", "te", "trailer", "transfer-encoding", "upgrade"];
+const HOP: [&str; 8] = [
+    "connection",
+    "keep-alive",
+    "proxy-authenticate",
+    "proxy-connection",
+    "te",
+    "trailer",
+    "transfer-encoding",
+    "upgrade",
+];
 
 /// Where requests go.
 pub struct Proxy {
@@ -139,7 +147,9 @@ impl Listener {
     }
 }
 
-type Frames = StreamBody<std::pin::Pin<Box<dyn futures_util::Stream<Item = std::result::Result<Frame<Bytes>, TransportError>> + Send>>>;
+type Frames = StreamBody<
+    std::pin::Pin<Box<dyn futures_util::Stream<Item = std::result::Result<Frame<Bytes>, TransportError>> + Send>>,
+>;
 
 fn into_frames(body: Body) -> Frames {
     StreamBody::new(Box::pin(body.map(|chunk| chunk.map(Frame::data))))

@@ -79,9 +79,7 @@ pub async fn stream(
     };
     match outcome {
         Outcome::Exited(0) => Ok(()),
-        Outcome::Exited(code) => {
-            Err(Error::plain(format!("command terminated with exit code {code}")).with_code(code))
-        }
+        Outcome::Exited(code) => Err(Error::plain(format!("command terminated with exit code {code}")).with_code(code)),
         Outcome::Failed(why) => Err(Error::new(why)),
     }
 }

@@ -121,6 +121,7 @@ async fn serve(socket: Socket, protocol: Protocol, ends: Ends) {
         let (outcome, ()) = futures_util::future::join(process, write).await;
         // The client may have gone.
         let _ = sink.send(protocol.message(ERROR, &protocol.outcome(&outcome))).await;
+        let _ = sink.send(websocket::goodbye()).await;
         let _ = sink.close().await;
     };
     // A client that goes takes its command with it.
@@ -153,7 +154,7 @@ pub fn forward(request: &Request, refusal: &Refusal) -> Answer {
             }
         }
         // The client may have gone.
-        let _ = socket.close(None).await;
+        let _ = socket.send(websocket::goodbye()).await;
         while let Some(Ok(_)) = socket.next().await {}
     };
     Ok(with_task(response, task))

@@ -98,7 +98,7 @@ pub fn tunnel(accepted: Accepted, refusal: Refusal) -> Response<Body> {
             let Message::Binary(bytes) = message else { continue };
             decoder.feed(&bytes);
             loop {
-                let frame = match decoder.next() {
+                let frame = match decoder.read() {
                     Ok(Some(frame)) => frame,
                     Ok(None) => break,
                     Err(_) => return,
@@ -117,7 +117,7 @@ pub fn tunnel(accepted: Accepted, refusal: Refusal) -> Response<Body> {
 async fn next_frame(reader: &mut (impl AsyncReadExt + Unpin), decoder: &mut Decoder) -> Option<Frame> {
     let mut buffer = [0; 16 << 10];
     loop {
-        match decoder.next() {
+        match decoder.read() {
             Ok(Some(frame)) => return Some(frame),
             Ok(None) => {}
             Err(_) => return None,
@@ -278,8 +278,11 @@ mod tests {
         };
         assert_eq!(forwarder.answer(&open(1, "error")), [Frame::Reply { stream: 1, headers: Vec::new() }]);
         let frames = forwarder.answer(&open(3, "data"));
-        let [Frame::Reply { stream: 3, .. }, Frame::Data { stream: 1, bytes, fin: true }, Frame::Data { stream: 3, .. }] =
-            frames.as_slice()
+        let [
+            Frame::Reply { stream: 3, .. },
+            Frame::Data { stream: 1, bytes, fin: true },
+            Frame::Data { stream: 3, .. },
+        ] = frames.as_slice()
         else {
             panic!("a reply and two ends: {frames:?}")
         };

@@ -74,10 +74,14 @@ fn of_source(source: &Value, around: &Surroundings) -> Variables {
     let config = around.config_maps.get(meta::str_at(source, &["configMapRef", "name"]));
     let secret = around.secrets.get(meta::str_at(source, &["secretRef", "name"]));
     let of_config = config.into_iter().flat_map(|config| {
-        keys(config).into_iter().filter_map(move |key| Some((format!("{prefix}{key}"), text(config_bytes(config, &key)?))))
+        keys(config)
+            .into_iter()
+            .filter_map(move |key| Some((format!("{prefix}{key}"), text(config_bytes(config, &key)?))))
     });
     let of_secret = secret.into_iter().flat_map(|secret| {
-        keys(secret).into_iter().filter_map(move |key| Some((format!("{prefix}{key}"), text(secret_bytes(secret, &key)?))))
+        keys(secret)
+            .into_iter()
+            .filter_map(move |key| Some((format!("{prefix}{key}"), text(secret_bytes(secret, &key)?))))
     });
     of_config.chain(of_secret).collect()
 }

@@ -1,7 +1,7 @@
 //! Fields of a pod and amounts of its containers, as environment variables and downward volumes show them.
 
 use crate::object::quantity::{self, Quantity};
-use crate::object::{Value, field::quote, meta};
+use crate::object::{Value, go::quote, meta};
 
 /// The text of a field of a pod (`fieldRef`); `None` for one that is not offered.
 pub fn field(pod: &Value, path: &str) -> Option<String> {
@@ -49,7 +49,8 @@ pub fn amount(container: &Value, node: &Value, reference: &Value) -> Option<Stri
         None => Quantity::zero(),
     };
     let divisor = reference.get("divisor").and_then(|value| quantity::from_value(value).ok());
-    let divisor = divisor.filter(|divisor| !divisor.is_zero()).unwrap_or_else(|| Quantity::from_i64(1, amount.format()));
+    let divisor =
+        divisor.filter(|divisor| !divisor.is_zero()).unwrap_or_else(|| Quantity::from_i64(1, amount.format()));
     let rounded = if resource == "cpu" {
         div_up(amount.milli_value(), divisor.milli_value())
     } else {

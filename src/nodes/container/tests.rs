@@ -100,7 +100,9 @@ fn volumes_hold_what_objects_say() {
     }
     assert_eq!(text("/etc/one/color"), Err(FileError::Missing));
     assert!(text("/etc/hosts").is_ok_and(|hosts| hosts.contains("10.244.1.5\tp\n")));
-    assert!(text("/etc/resolv.conf").is_ok_and(|conf| conf.starts_with("search n.svc.cluster.local svc.cluster.local")));
+    assert!(
+        text("/etc/resolv.conf").is_ok_and(|conf| conf.starts_with("search n.svc.cluster.local svc.cluster.local"))
+    );
     let names: Vec<String> = files.list("/etc/conf").expect("a folder").into_keys().collect();
     assert_eq!(names, ["color", "size"]);
     assert_eq!(files.write("/etc/conf/color", Vec::new(), 0o644), Err(FileError::ReadOnly));

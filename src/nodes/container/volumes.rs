@@ -54,9 +54,10 @@ fn system_files(pod: &Value, around: &Surroundings, hostname: &str) -> Vec<(&'st
 }
 
 fn hosts(pod: &Value, hostname: &str) -> String {
-    let mut text = "# Kubernetes-managed hosts file.\n127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost ip6-loopback\n\
+    let mut text =
+        "# Kubernetes-managed hosts file.\n127.0.0.1\tlocalhost\n::1\tlocalhost ip6-localhost ip6-loopback\n\
                     fe00::0\tip6-localnet\nfe00::0\tip6-mcastprefix\nfe00::1\tip6-allnodes\nfe00::2\tip6-allrouters\n"
-        .to_owned();
+            .to_owned();
     let address = meta::str_at(pod, &["status", "podIP"]);
     let subdomain = meta::str_at(pod, &["spec", "subdomain"]);
     if subdomain.is_empty() {

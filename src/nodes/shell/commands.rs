@@ -213,7 +213,8 @@ fn hostname(process: &mut Process<'_>) -> u8 {
         Some("-i" | "-I") => {
             let hosts = process.container.files.read("/etc/hosts").unwrap_or_default();
             let hosts = String::from_utf8_lossy(&hosts).into_owned();
-            let own = hosts.lines().find(|line| line.split('\t').skip(1).any(|name| name == process.container.hostname));
+            let own =
+                hosts.lines().find(|line| line.split('\t').skip(1).any(|name| name == process.container.hostname));
             own.and_then(|line| line.split('\t').next()).unwrap_or_default().to_owned()
         }
         _ => process.container.hostname.clone(),
@@ -425,8 +426,13 @@ fn ps(process: &mut Process<'_>) -> u8 {
 }
 
 fn mount(process: &mut Process<'_>) -> u8 {
-    let lines: String = process.container.files.mounts().map(|(path, volume, read_only)| {
-        format!("{volume} on {path} type simulated ({})\n", if read_only { "ro" } else { "rw" })
-    }).collect();
+    let lines: String = process
+        .container
+        .files
+        .mounts()
+        .map(|(path, volume, read_only)| {
+            format!("{volume} on {path} type simulated ({})\n", if read_only { "ro" } else { "rw" })
+        })
+        .collect();
     text_out(process, &lines)
 }

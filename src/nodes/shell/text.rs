@@ -85,11 +85,7 @@ pub fn wc(process: &mut Process<'_>) -> u8 {
             }
         };
         let text = String::from_utf8_lossy(&bytes);
-        let counts = [
-            ('l', text.matches('\n').count()),
-            ('w', text.split_whitespace().count()),
-            ('c', bytes.len()),
-        ];
+        let counts = [('l', text.matches('\n').count()), ('w', text.split_whitespace().count()), ('c', bytes.len())];
         let wanted = counts.iter().filter(|(letter, _)| letters.is_empty() || letters.contains(*letter));
         let numbers: Vec<String> = wanted.map(|(_, count)| count.to_string()).collect();
         let name = if word == "-" { String::new() } else { format!(" {word}") };
@@ -160,7 +156,8 @@ pub fn tail(process: &mut Process<'_>) -> u8 {
     let count = Count::of(process.args);
     let (number, from_begin) = (count.number(), count.text.starts_with('+'));
     let (all, code) = joined(process, count.files);
-    let lines = all.iter().filter(|byte| **byte == b'\n').count() + usize::from(!all.ends_with(b"\n") && !all.is_empty());
+    let lines =
+        all.iter().filter(|byte| **byte == b'\n').count() + usize::from(!all.ends_with(b"\n") && !all.is_empty());
     let begin = match (count.bytes, from_begin) {
         (true, true) => number.saturating_sub(1).min(all.len()),
         (true, false) => all.len().saturating_sub(number),

@@ -315,11 +315,10 @@ mod tests {
             pipelines.iter().map(|line| line.calls.iter().map(|call| call.words.len()).collect()).collect();
         assert_eq!(calls, [vec![4, 2], vec![1], vec![1]]);
         assert_eq!(pipelines[0].calls[0].words[1..], [text("a b"), text("c\"d"), text("e f")]);
-        assert_eq!(pipelines.iter().map(|line| line.when).collect::<Vec<_>>(), [
-            When::Always,
-            When::Success,
-            When::Always
-        ]);
+        assert_eq!(
+            pipelines.iter().map(|line| line.when).collect::<Vec<_>>(),
+            [When::Always, When::Success, When::Always]
+        );
     }
 
     #[test]
@@ -331,14 +330,22 @@ mod tests {
             fallback: fallback.into(),
             quoted,
         };
-        let word = vec![Part::Text("x".into()), variable("HOME", "", false), Part::Text("/".into()), variable("A", "b", false)];
+        let word = vec![
+            Part::Text("x".into()),
+            variable("HOME", "", false),
+            Part::Text("/".into()),
+            variable("A", "b", false),
+        ];
         assert_eq!(call.words, [text("echo"), word, vec![variable("?", "", true)]]);
-        assert_eq!(call.redirects, [
-            Redirect::To { stream: 1, file: text("f"), append: true },
-            Redirect::Same(2, 1),
-            Redirect::To { stream: 2, file: text("/dev/null"), append: false },
-            Redirect::From(text("in")),
-        ]);
+        assert_eq!(
+            call.redirects,
+            [
+                Redirect::To { stream: 1, file: text("f"), append: true },
+                Redirect::Same(2, 1),
+                Redirect::To { stream: 2, file: text("/dev/null"), append: false },
+                Redirect::From(text("in")),
+            ]
+        );
     }
 
     #[test]

@@ -1,21 +1,26 @@
 //! `run`: a pod from an image.
 
-use std::sync::LazyLock;
+mod attach;
+
+use std::sync::{Arc, LazyLock};
 
 use clap::Parser;
 use regex::Regex;
 use serde_json::{Value, json};
 
-use super::args::{DryRun, DryRunArgs, GoDuration, OutputArgs, OverrideArgs, Pairs};
-use super::context::Context;
-use super::create::generated::{builtin, save_typed_config};
-use super::create::{WriteArgs, Writer};
-use super::error::{Error, Result};
-use super::labels;
-use super::verb::Run;
+use crate::cli::args::{DryRun, DryRunArgs, GoDuration, OutputArgs, OverrideArgs, Pairs};
+use crate::cli::attach::{Attachment, DETACH_KEYS};
+use crate::cli::context::Context;
+use crate::cli::create::generated::{builtin, save_typed_config};
+use crate::cli::create::{WriteArgs, Writer};
+use crate::cli::delete::{self, Deletion};
+use crate::cli::error::{Error, Result};
+use crate::cli::labels;
+use crate::cli::verb::Run;
 use crate::kinds::{Kind, decode};
 use crate::object::go::quote;
 use crate::object::{intstr, meta, names};
+use crate::resource::Target;
 
 /// Run an image as a pod.
 #[derive(Parser)]
@@ -82,7 +87,7 @@ pub struct RunArgs {
     #[arg(long)]
     privileged: bool,
     /// Keys that end an attachment
-    #[arg(long, value_name = "KEYS", default_value = "ctrl-p,ctrl-q")]
+    #[arg(long, value_name = "KEYS", default_value = DETACH_KEYS)]
     detach_keys: String,
     /// How long to wait until the pod runs
     #[arg(long, value_name = "TIME", default_value = "1m0s")]
@@ -213,13 +218,8 @@ impl RunArgs {
         if !self.port.is_empty() {
             container["ports"] = json!([{"containerPort": self.port()?}]);
         }
-        let restart = match self.restart.as_str() {
-            "" if self.stdin => "OnFailure",
-            "" => "Always",
-            policy => policy,
-        };
         let mut pod = json!({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": name, "labels": labels},
-            "spec": {"containers": [container], "dnsPolicy": "ClusterFirst", "restartPolicy": restart}});
+            "spec": {"containers": [container], "dnsPolicy": "ClusterFirst", "restartPolicy": self.restart()}});
         for (key, value) in annotations.set {
             meta::set(&mut pod, &["metadata", "annotations", &key], value);
         }
@@ -257,6 +257,64 @@ impl RunArgs {
     }
 }
 
+impl RunArgs {
+    /// The restart policy of the pod.
+    fn restart(&self) -> &str {
+        match self.restart.as_str() {
+            "" if self.stdin => "OnFailure",
+            "" => "Always",
+            policy => policy,
+        }
+    }
+
+    /// Attaches to the new pod, and removes afterwards what was made where that is wanted.
+    async fn attach(&self, writer: &Writer<'_>, pod: &Value) -> Result<()> {
+        let cx = writer.cx;
+        let name = meta::name(pod);
+        let (mut made, mut failed) = (vec![pod.clone()], Ok(()));
+        if self.expose {
+            match self.make(writer, self.service(name)?, false).await {
+                Ok(service) => made.push(service),
+                Err(error) => failed = Err(error),
+            }
+        }
+        let how = Attachment {
+            container: String::new(),
+            stdin: self.stdin,
+            tty: self.tty,
+            quiet: self.quiet,
+            detach_keys: self.detach_keys.clone(),
+            command: format!("{} attach", cx.program.name),
+        };
+        let patience = self.pod_running_timeout.positive().unwrap_or_default();
+        let outcome = attach::run(cx, pod, &how, self.restart(), self.leave_stdin_open, patience).await;
+        if self.rm {
+            // As with kubectl, what cannot be removed is left there without a word.
+            self.remove(cx, &made).await.ok();
+        }
+        outcome.and(failed)
+    }
+
+    async fn remove(&self, cx: &Context, made: &[Value]) -> Result<()> {
+        let how = Deletion {
+            propagation: "Background",
+            grace_period: -1,
+            wait: false,
+            timeout: None,
+            dry_run: DryRun::None,
+            names: false,
+            quiet: self.quiet,
+            ignore_not_found: true,
+        };
+        for object in made {
+            let kind = Arc::new(served(cx, object).await?);
+            let target = Target::named(kind, meta::namespace(object), meta::name(object));
+            delete::delete(cx, vec![target], Vec::new(), &how).await?;
+        }
+        Ok(())
+    }
+}
+
 /// The row of a built-in object's kind. kubectl asks the server for it, also when nothing is sent.
 pub async fn served(cx: &Context, object: &Value) -> Result<Kind> {
     let gvk = meta::gvk(object);
@@ -274,15 +332,12 @@ impl Run for RunArgs {
         let printer = self.output.printer(&format!("created{}", dry_run.suffix()))?;
         self.check(cx, dry_run)?;
         let name = self.words.first().map(String::as_str).unwrap_or_default();
-        if self.attaches() {
-            return Err(Error::new(format!(
-                "{} cannot attach to pods; run without --attach, --stdin and --rm",
-                cx.program.name
-            )));
-        }
         let manager = self.write.field_manager.clone().unwrap_or_else(|| "kubectl-run".into());
         let writer = Writer { cx, manager, validation: "", dry_run };
         let pod = self.make(&writer, self.pod(name)?, true).await?;
+        if self.attaches() {
+            return self.attach(&writer, &pod).await;
+        }
         let mut failed = Ok(());
         if self.expose {
             match self.make(&writer, self.service(name)?, false).await {
