@@ -5,7 +5,7 @@
 //!
 //! | layer | modules |
 //! |---|---|
-//! | pure, no I/O, no async | [`object`], [`manifest`], [`kinds`], [`patch`], [`output`] |
+//! | pure, no I/O, no async | [`object`], [`manifest`], [`kinds`], [`patch`], [`output`], [`kustomize`] |
 //! | talking to a server | [`kubeconfig`], [`client`], [`resource`], [`describe`] |
 //! | being a server | [`apiserver`] |
 //! | clients inside the cluster | [`controllers`], [`nodes`] |
@@ -20,6 +20,7 @@ pub mod controllers;
 pub mod describe;
 pub mod kinds;
 pub mod kubeconfig;
+pub mod kustomize;
 pub mod manifest;
 pub mod nodes;
 pub mod object;

@@ -11,8 +11,9 @@ use super::streams::{Env, Streams};
 use crate::client::{Answer, Cache, Client, HttpTransport, Request, SharedTransport, TransportError, Verbose};
 use crate::cluster::{DataFolder, Embedded};
 use crate::kubeconfig::{self, AuthInfo, Cluster, ClusterAccess, Config, Overrides, Sources};
+use crate::kustomize::Warning;
 use crate::object::Value;
-use crate::resource::{FileOptions, Mapper, Plan, Selection};
+use crate::resource::{FileOptions, Mapper, Outside, Plan, Selection};
 
 /// The name the program goes by.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -335,7 +336,17 @@ impl Context {
 
     /// What a selection amounts to.
     pub async fn plan(&self, selection: &Selection) -> Result<Plan> {
-        selection.plan(self.mapper()?, &|| self.streams.read_all()).await.map_err(|error| self.explain(error))
+        // A warning that cannot be written is no reason to stop.
+        let warn = |warning: &Warning| drop(self.tell_warning(warning));
+        let outside = Outside { stdin: &|| self.streams.read_all(), warn: &warn };
+        selection.plan(self.mapper()?, &outside).await.map_err(|error| self.explain(error))
+    }
+
+    /// Writes what a kustomization warns of.
+    pub fn tell_warning(&self, warning: &Warning) -> Result<()> {
+        let time = || chrono::Local::now().format("%Y/%m/%d %H:%M:%S");
+        let line = if warning.logged { format!("{} {}", time(), warning.text) } else { warning.text.clone() };
+        self.err_line(line)
     }
 
     /// A failure of the resource layer; where nobody answered, kubectl logs each look-up before its error.

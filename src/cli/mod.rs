@@ -34,6 +34,7 @@ mod explain;
 mod expose;
 mod get;
 mod help;
+mod kustomize;
 mod label;
 mod labels;
 mod logs;
@@ -128,6 +129,7 @@ pub static VERBS: &[Verb] = &[
     Verb::of::<wait::WaitArgs>("wait", Group::Advanced),
     Verb::of::<edit::EditArgs>("edit", Group::Intermediate).words(Words::Resources(&[])),
     Verb::of::<diff::DiffArgs>("diff", Group::Advanced).misuse_code(2),
+    Verb::of::<kustomize::KustomizeArgs>("kustomize", Group::Advanced),
     config::VERB,
     completion::VERB,
     plugin::VERB,

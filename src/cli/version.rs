@@ -8,9 +8,7 @@ use super::error::{Error, Result};
 use super::verb::Run;
 use crate::client::Request;
 use crate::kinds::Kinds;
-
-/// The kustomize whose builds this program matches.
-const KUSTOMIZE: &str = "v5.8.1";
+use crate::kustomize;
 
 /// Print the version of the client and of the server.
 #[derive(Parser)]
@@ -61,13 +59,13 @@ impl Run for VersionArgs {
         match output {
             "" => {
                 let text = |version: &Value| version["gitVersion"].as_str().unwrap_or_default().to_owned();
-                cx.line(format!("Client Version: {}\nKustomize Version: {KUSTOMIZE}", text(&client)))?;
+                cx.line(format!("Client Version: {}\nKustomize Version: {}", text(&client), kustomize::VERSION))?;
                 if let Some(server) = &server {
                     cx.line(format!("Server Version: {}", text(server)))?;
                 }
             }
             format => {
-                let mut all = json!({"clientVersion": client, "kustomizeVersion": KUSTOMIZE});
+                let mut all = json!({"clientVersion": client, "kustomizeVersion": kustomize::VERSION});
                 if let Some(server) = server {
                     all["serverVersion"] = server;
                 }

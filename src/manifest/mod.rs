@@ -5,6 +5,7 @@
 //! | a file's text | its [`Document`]s, each with its value and the places of its fields | [`documents`] |
 //! | one YAML document | a value or JSON text | [`yaml_to_value`], [`yaml_to_json`] |
 //! | JSON text | a value or YAML text | [`json_to_value`], [`json_to_yaml`] |
+//! | one YAML document | its nodes as written | [`yaml_to_node`] |
 //! | a value | what `-o yaml` and `-o kyaml` print | [`to_yaml`], [`to_kyaml`] |
 //!
 //! Reading goes from characters (`input`) to tokens (`scanner`, `scalars`, `tags`), events (`parser`), nodes
@@ -17,6 +18,7 @@ mod go_text;
 mod input;
 mod json;
 mod kyaml;
+mod node;
 mod parser;
 mod positions;
 mod scalar;
@@ -27,6 +29,7 @@ mod tags;
 mod tree;
 
 pub use error::{DuplicateKey, Error, Position};
+pub use node::{Node, PlainValue, float_text, needs_quotes, resolve_plain, yaml_to_node};
 pub use positions::{Children, Located};
 pub use stream::{Document, Documents, Format, Piece, Pieces, StreamError, documents, split};
 

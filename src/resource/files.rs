@@ -3,7 +3,8 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use super::{Document, Error, documents};
+use super::{Document, Error, Outside, build_kustomization, documents};
+use crate::kustomize;
 
 /// What `-f`, `-R` and `-k` name.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -26,6 +27,8 @@ pub(super) enum Source {
     Stdin,
     Url(String),
     File(PathBuf),
+    /// A folder with a kustomization.
+    Kustomization(String),
 }
 
 /// What files amount to.
@@ -52,6 +55,9 @@ impl FileOptions {
         }
         if !self.kustomize.is_empty() && self.recursive {
             return Err(Error::fact("the -k flag can't be used with -f or -R"));
+        }
+        if !self.kustomize.is_empty() {
+            return Ok(Sources { sources: vec![Source::Kustomization(self.kustomize.clone())], single: false });
         }
         for name in &self.filenames {
             if name == "-" {
@@ -176,16 +182,17 @@ impl Source {
     fn name(&self) -> String {
         match self {
             Self::Stdin => "STDIN".into(),
-            Self::Url(url) => url.clone(),
+            Self::Url(name) | Self::Kustomization(name) => name.clone(),
             Self::File(path) => path.to_string_lossy().into_owned(),
         }
     }
 
     /// Reads the documents.
-    pub(super) async fn read(&self, stdin: &dyn Fn() -> std::io::Result<Vec<u8>>) -> Vec<Result<Document, Error>> {
+    pub(super) async fn read(&self, outside: &Outside<'_>) -> Vec<Result<Document, Error>> {
         let text = match self {
-            Self::Stdin => stdin().map_err(|error| Error::fact(format!("error parsing STDIN: {error}"))),
+            Self::Stdin => (outside.stdin)().map_err(|error| Error::fact(format!("error parsing STDIN: {error}"))),
             Self::Url(url) => read_url(url).await,
+            Self::Kustomization(path) => build_text(path, outside),
             Self::File(path) => {
                 std::fs::read(path).map_err(|error| Error::fact(crate::client::path_error("open", path, &error)))
             }
@@ -195,6 +202,13 @@ impl Source {
             Err(error) => vec![Err(error)],
         }
     }
+}
+
+/// The objects of a kustomization as one text.
+fn build_text(path: &str, outside: &Outside<'_>) -> Result<Vec<u8>, Error> {
+    let options = kustomize::Options::default();
+    let built = build_kustomization(path, &options, &mut |warning| (outside.warn)(&warning))?;
+    kustomize::to_yaml(&built).map(String::into_bytes).map_err(|error| Error::fact(error.to_string()))
 }
 
 /// Fetches a URL; a failing server is asked three times.

@@ -6,6 +6,7 @@
 mod document;
 mod error;
 mod files;
+mod kustomization;
 mod mapper;
 mod metadata;
 mod selection;
@@ -13,8 +14,9 @@ mod selection;
 pub use document::{Document, documents};
 pub use error::Error;
 pub use files::{FileOptions, read_url};
+pub use kustomization::build_kustomization;
 pub use mapper::{Mapper, local_targets};
-pub use selection::{Plan, Query, Selection};
+pub use selection::{Outside, Plan, Query, Selection};
 
 use std::sync::Arc;
 

@@ -37,6 +37,14 @@ pub struct Selection {
     pub program: String,
 }
 
+/// What a selection needs of the command that it belongs to.
+pub struct Outside<'a> {
+    /// Reads standard input to its end.
+    pub stdin: &'a dyn Fn() -> std::io::Result<Vec<u8>>,
+    /// Tells what a kustomization warns of.
+    pub warn: &'a dyn Fn(&crate::kustomize::Warning),
+}
+
 /// A selector over one kind.
 #[derive(Clone, Debug)]
 pub struct Query {
@@ -87,7 +95,7 @@ impl Selection {
     ///
     /// # Errors
     /// Arguments that do not go together, files that do not exist, kinds that the server does not have.
-    pub async fn plan(&self, mapper: &Mapper, stdin: &dyn Fn() -> std::io::Result<Vec<u8>>) -> Result<Plan, Error> {
+    pub async fn plan(&self, mapper: &Mapper, outside: &Outside<'_>) -> Result<Plan, Error> {
         let sources = self.files.sources()?;
         let has_selector = !self.labels.trim().is_empty() || !self.fields.trim().is_empty();
         if self.all && has_selector {
@@ -96,7 +104,7 @@ impl Selection {
         let arguments = self.arguments()?;
         let arguments = self.expand_categories(mapper, arguments).await?;
         if !sources.sources.is_empty() {
-            return self.plan_files(&arguments, sources, stdin).await;
+            return self.plan_files(&arguments, sources, outside).await;
         }
         let selects = has_selector || self.all;
         match arguments {
@@ -157,12 +165,7 @@ impl Selection {
         mapper.resource(word).await.map_err(|error| counted(error, lookups))
     }
 
-    async fn plan_files(
-        &self,
-        arguments: &Arguments,
-        sources: Sources,
-        stdin: &dyn Fn() -> std::io::Result<Vec<u8>>,
-    ) -> Result<Plan, Error> {
+    async fn plan_files(&self, arguments: &Arguments, sources: Sources, outside: &Outside<'_>) -> Result<Plan, Error> {
         match arguments {
             Arguments::None => {}
             Arguments::Types(..) => {
@@ -176,7 +179,7 @@ impl Selection {
         }
         let mut documents = Vec::new();
         for source in &sources.sources {
-            documents.extend(source.read(stdin).await);
+            documents.extend(source.read(outside).await);
         }
         Ok(Plan::Documents { documents, single: sources.single })
     }

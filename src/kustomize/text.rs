@@ -1,0 +1,97 @@
+//! Nodes as YAML with their own order of fields, for texts that hold YAML themselves.
+
+use super::node::{Node, Tag};
+use crate::manifest;
+use crate::object::Value;
+
+/// A node as YAML; fields keep their order.
+pub(super) fn to_yaml(node: &Node) -> String {
+    let mut out = String::new();
+    match node {
+        Node::Scalar(_) => {
+            out.push_str(&scalar(node, 0));
+            out.push('\n');
+        }
+        Node::List(items) if items.is_empty() => out.push_str("[]\n"),
+        Node::Map(fields) if fields.is_empty() => out.push_str("{}\n"),
+        _ => write(node, 0, &mut out),
+    }
+    out
+}
+
+fn write(node: &Node, indent: usize, out: &mut String) {
+    let pad = " ".repeat(indent);
+    match node {
+        Node::Map(fields) => {
+            for (at, (key, value)) in fields.iter().enumerate() {
+                if at > 0 {
+                    out.push_str(&pad);
+                }
+                out.push_str(&scalar(&Node::text(key.clone()), indent));
+                out.push(':');
+                match value {
+                    Node::Map(inner) if !inner.is_empty() => {
+                        out.push('\n');
+                        out.push_str(&" ".repeat(indent + 2));
+                        write(value, indent + 2, out);
+                    }
+                    Node::List(inner) if !inner.is_empty() => {
+                        out.push('\n');
+                        out.push_str(&pad);
+                        write(value, indent, out);
+                    }
+                    _ => write_leaf(value, indent, out),
+                }
+            }
+        }
+        Node::List(items) => {
+            for (at, item) in items.iter().enumerate() {
+                if at > 0 {
+                    out.push_str(&pad);
+                }
+                out.push('-');
+                match item {
+                    Node::Map(inner) if !inner.is_empty() => {
+                        out.push(' ');
+                        write(item, indent + 2, out);
+                    }
+                    Node::List(inner) if !inner.is_empty() => {
+                        out.push(' ');
+                        write(item, indent + 2, out);
+                    }
+                    _ => write_leaf(item, indent, out),
+                }
+            }
+        }
+        Node::Scalar(_) => write_leaf(node, indent, out),
+    }
+}
+
+fn write_leaf(node: &Node, indent: usize, out: &mut String) {
+    let text = match node {
+        Node::Map(_) => "{}".to_owned(),
+        Node::List(_) => "[]".to_owned(),
+        Node::Scalar(_) => scalar(node, indent),
+    };
+    if !text.is_empty() {
+        out.push(' ');
+    }
+    out.push_str(&text);
+    out.push('\n');
+}
+
+/// A text as it is written; quotes stay.
+fn scalar(node: &Node, indent: usize) -> String {
+    let Node::Scalar(scalar) = node else { return String::new() };
+    if !matches!(scalar.tag, Tag::Text | Tag::Open) {
+        return scalar.text.clone();
+    }
+    if scalar.quoted && !scalar.text.contains('\n') {
+        return crate::object::json::to_compact(&Value::String(scalar.text.clone()));
+    }
+    if scalar.tag == Tag::Open && !scalar.text.is_empty() && !scalar.text.contains('\n') {
+        return scalar.text.clone();
+    }
+    let written = manifest::to_yaml(&Value::String(scalar.text.clone()));
+    written.trim_end_matches('\n').replace('\n', &format!("\n{}", " ".repeat(indent)))
+}
