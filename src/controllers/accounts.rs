@@ -1,4 +1,5 @@
-//! What every namespace is given: the service account `default` and the config map with the cluster's root certificate.
+//! What every namespace is given: the service account `default` and the config map with the cluster's root certificate;
+//! and the accounts of the controllers.
 
 use serde_json::json;
 
@@ -45,6 +46,86 @@ impl Controller for ServiceAccounts {
         let object = json!({"apiVersion": "v1", "kind": "ServiceAccount",
             "metadata": {"name": account.name, "namespace": account.namespace}});
         vec![Action::Create { resource: service_accounts(), object }]
+    }
+}
+
+/// The accounts of the controllers that [`super::housekeeping`] runs.
+pub const OF_HOUSEKEEPING: &[&str] = &[
+    "clusterrole-aggregation-controller",
+    "generic-garbage-collector",
+    "namespace-controller",
+    "pv-protection-controller",
+    "pvc-protection-controller",
+    "root-ca-cert-publisher",
+    "service-account-controller",
+];
+
+/// The accounts of all other controllers of kube-controller-manager.
+pub const OF_WORKLOADS: &[&str] = &[
+    "attachdetach-controller",
+    "certificate-controller",
+    "cronjob-controller",
+    "daemon-set-controller",
+    "deployment-controller",
+    "device-taint-eviction-controller",
+    "disruption-controller",
+    "endpoint-controller",
+    "endpointslice-controller",
+    "endpointslicemirroring-controller",
+    "ephemeral-volume-controller",
+    "expand-controller",
+    "horizontal-pod-autoscaler",
+    "job-controller",
+    "legacy-service-account-token-cleaner",
+    "node-controller",
+    "persistent-volume-binder",
+    "pod-garbage-collector",
+    "replicaset-controller",
+    "replication-controller",
+    "resource-claim-controller",
+    "resourcequota-controller",
+    "service-cidrs-controller",
+    "statefulset-controller",
+    "ttl-after-finished-controller",
+    "ttl-controller",
+    "validatingadmissionpolicy-status-controller",
+    "volumeattributesclass-protection-controller",
+];
+
+/// Makes the service accounts in `kube-system` that controllers act under (`--use-service-account-credentials`), which
+/// the bootstrap roles are bound to.
+pub struct ControllerAccounts {
+    /// The names.
+    pub names: &'static [&'static str],
+}
+
+impl Controller for ControllerAccounts {
+    fn name(&self) -> &'static str {
+        "controller-accounts"
+    }
+
+    fn watches(&self) -> Vec<Watch> {
+        let of_system: fn(&Cache, &Change<'_>) -> Vec<Key> = |_, change| {
+            let system = change.new.filter(|namespace| meta::name(namespace) == "kube-system");
+            system.map(Key::of).into_iter().collect()
+        };
+        vec![Watch { resource: namespaces(), keys: of_system }]
+    }
+
+    fn reconcile(&self, world: &World<'_>, key: &Key) -> Vec<Action> {
+        if living_namespace(world, key).is_none() {
+            return Vec::new();
+        }
+        let is_missing = |name: &&&str| {
+            let account = Key { namespace: key.name.clone(), name: (**name).to_string() };
+            world.cache.get(&service_accounts(), &account).is_none()
+        };
+        let create = |name: &&str| Action::Create {
+            resource: service_accounts(),
+            object: json!({"apiVersion": "v1", "kind": "ServiceAccount",
+                "metadata": {"name": name, "namespace": key.name}}),
+        };
+        self.names.iter().filter(is_missing).map(create).collect()
     }
 }
 

@@ -50,17 +50,14 @@ pub fn housekeeping(settings: &Settings) -> Vec<Box<dyn Controller>> {
         Box::new(roles::ClusterRoleAggregation),
         Box::new(volumes::ClaimProtection),
         Box::new(volumes::VolumeProtection),
-        Box::new(quota::Quotas),
-        Box::new(csr::CertificateSigner {
-            certificate: settings.root_certificate.clone(),
-            key: settings.root_key.clone(),
-        }),
+        Box::new(accounts::ControllerAccounts { names: accounts::OF_HOUSEKEEPING }),
     ]
 }
 
-/// The controllers of workloads and services.
-pub fn workloads(_settings: &Settings) -> Vec<Box<dyn Controller>> {
+/// The controllers of workloads, services, quotas and certificates.
+pub fn workloads(settings: &Settings) -> Vec<Box<dyn Controller>> {
     vec![
+        Box::new(accounts::ControllerAccounts { names: accounts::OF_WORKLOADS }),
         Box::new(replicaset::ReplicaSets::of_replica_sets()),
         Box::new(replicaset::ReplicaSets::of_replication_controllers()),
         Box::new(deployment::Deployments),
@@ -70,6 +67,11 @@ pub fn workloads(_settings: &Settings) -> Vec<Box<dyn Controller>> {
         Box::new(cronjob::CronJobs),
         Box::new(disruption::Disruptions),
         Box::new(podautoscaler::PodAutoscalers),
+        Box::new(quota::Quotas),
+        Box::new(csr::CertificateSigner {
+            certificate: settings.root_certificate.clone(),
+            key: settings.root_key.clone(),
+        }),
         Box::new(endpoints::Endpoints),
         Box::new(endpoints::EndpointSlices),
         Box::new(endpoints::EndpointSliceMirroring),

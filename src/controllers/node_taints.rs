@@ -45,9 +45,7 @@ impl Controller for NodeTaints {
         let wanted = wanted(&node);
         let present = list_at(&node, &["spec", "taints"]);
         let is = |taint: &Value, key: &str| str_at(taint, &["key"]) == key && str_at(taint, &["effect"]) == EFFECT;
-        let own = |taint: &Value| {
-            is(taint, UNSCHEDULABLE) || TAINTS.iter().any(|(type_, _, key)| is(taint, key) && is_told(&node, type_))
-        };
+        let own = |taint: &Value| is(taint, UNSCHEDULABLE) || TAINTS.iter().any(|(_, _, key)| is(taint, key));
         let kept = |taint: &&Value| !own(taint) || wanted.iter().any(|key| is(taint, key));
         let mut taints: Vec<Value> = present.iter().filter(kept).cloned().collect();
         let now = world.now.to_rfc3339_opts(SecondsFormat::Secs, true);
@@ -71,11 +69,6 @@ impl Controller for NodeTaints {
                 "spec": {"taints": taints}}),
         }]
     }
-}
-
-/// Whether the node says anything about a condition; a taint without its condition is left to whoever set it.
-fn is_told(node: &Value, type_: &str) -> bool {
-    condition(node, type_).is_some()
 }
 
 fn wanted(node: &Value) -> Vec<&'static str> {

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use chrono::{DateTime, Utc};
 use serde_json::json;
 
-use super::runtime::{Action, Cache, Change, Key, PatchType, Resource, World, owner_reference};
+use super::runtime::{Action, ApiError, Cache, Change, Key, PatchType, Resource, World, owner_reference};
 use crate::object::meta::{get, int_at, list_at, str_at};
 use crate::object::selector::LabelSelector;
 use crate::object::{Map, Value, meta};
@@ -117,6 +117,12 @@ pub fn with_name(template: &Value, owner: &Value, name: &str) -> Value {
     metadata.insert("ownerReferences".into(), json!([owner_reference(owner)]));
     let spec = template.get("spec").cloned().unwrap_or_default();
     json!({"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": spec})
+}
+
+/// Tells that a pod could not be made.
+pub fn creation_failed(owner: &Value, error: &ApiError) -> Action {
+    let message = format!("Error creating: {error}");
+    Action::Event { regarding: owner.clone(), type_: "Warning", reason: "FailedCreate", message }
 }
 
 /// The objects that belong to an owner, and the writes that make it so.

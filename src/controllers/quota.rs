@@ -22,8 +22,30 @@ fn quotas() -> Resource {
 /// How often everything is counted anew, whatever happens.
 const RECOUNT: Duration = Duration::from_secs(300);
 
-/// Resources whose objects can take more or less as time goes by.
-const VARYING: [&str; 3] = ["pods", "services", "persistentvolumeclaims"];
+/// How soon a new count is looked at once more: an object that the API server has counted already may still have been
+/// on its way to the cache.
+const SECOND_LOOK: Duration = Duration::from_secs(1);
+
+/// Whether an update lets an object take more or less than before.
+fn varies(resource: &Resource, old: &Value, new: &Value) -> bool {
+    if !resource.group.is_empty() {
+        return false;
+    }
+    let differs = |path: &[&str]| get(old, path) != get(new, path);
+    match resource.resource.as_str() {
+        "pods" => {
+            let counts = |pod: &Value| super::pods::is_active(pod) || super::pods::is_terminating(pod);
+            counts(old) != counts(new) || differs(&["spec", "containers"]) || differs(&["status", "phase"])
+        }
+        "services" => differs(&["spec", "type"]) || differs(&["spec", "ports"]),
+        "persistentvolumeclaims" => {
+            differs(&["spec", "resources"])
+                || differs(&["spec", "volumeAttributesClassName"])
+                || differs(&["status", "currentVolumeAttributesClassName"])
+        }
+        _ => false,
+    }
+}
 
 impl Controller for Quotas {
     fn name(&self) -> &'static str {
@@ -42,8 +64,12 @@ impl Controller for Quotas {
 
     fn keys_of_any(&self, cache: &Cache, resource: &Resource, change: &Change<'_>) -> Vec<Key> {
         let namespace = meta::namespace(change.object());
-        let varies = resource.group.is_empty() && VARYING.contains(&resource.resource.as_str()) && change.old.is_some();
-        if namespace.is_empty() || change.new.is_some() && !varies {
+        let matters = match (change.old, change.new) {
+            (Some(old), Some(new)) => varies(resource, old, new),
+            (Some(_), None) => true,
+            _ => false,
+        };
+        if namespace.is_empty() || !matters {
             return Vec::new();
         }
         cache.list(&quotas(), Some(namespace)).iter().map(|quota| Key::of(quota)).collect()
@@ -54,13 +80,12 @@ impl Controller for Quotas {
         let hard = get(&quota, &["spec", "hard"]).cloned().unwrap_or_else(|| json!({}));
         let used = used(world, &quota);
         let status = json!({"hard": hard, "used": used});
-        let mut actions = vec![Action::RequeueAfter(RECOUNT)];
-        if quota.get("status") != Some(&status) {
-            let mut reported = quota.as_ref().clone();
-            reported["status"] = status;
-            actions.insert(0, Action::update_status(&quotas(), reported));
+        if quota.get("status") == Some(&status) {
+            return vec![Action::RequeueAfter(RECOUNT)];
         }
-        actions
+        let mut reported = quota.as_ref().clone();
+        reported["status"] = status;
+        vec![Action::update_status(&quotas(), reported), Action::RequeueAfter(SECOND_LOOK)]
     }
 }
 

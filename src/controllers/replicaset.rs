@@ -98,16 +98,11 @@ impl Controller for ReplicaSets {
     }
 
     fn on_failure(&self, world: &World<'_>, key: &Key, failed: &Action, error: &ApiError) -> Vec<Action> {
-        let (Some(set), Action::Create { .. }) = (world.cache.get(&self.resource, key), failed) else {
+        let Some(set) = world.cache.get(&self.resource, key).filter(|_| failed.is_create()) else {
             return Vec::new();
         };
         let message = error.to_string();
-        let event = Action::Event {
-            regarding: set.as_ref().clone(),
-            type_: "Warning",
-            reason: "FailedCreate",
-            message: format!("Error creating: {message}"),
-        };
+        let event = pods::creation_failed(&set, error);
         let mut failing = set.as_ref().clone();
         let condition = json!({"type": "ReplicaFailure", "status": "True", "reason": "FailedCreate", "message": message,
             "lastTransitionTime": world.now.to_rfc3339_opts(SecondsFormat::Secs, true)});
@@ -216,11 +211,7 @@ fn make(world: &World<'_>, set: &Value, count: usize) -> Vec<Action> {
     let template = get(set, &["spec", "template"]).cloned().unwrap_or_default();
     let nanos = world.now.timestamp_nanos_opt().unwrap_or_default();
     let new = (0..count).map(|n| pods::from_template(&template, set, &format!("{}/{nanos}/{n}", meta::uid(set))));
-    let new: Vec<Value> = new.collect();
-    let events: Vec<Action> =
-        new.iter().map(|pod| event(set, "SuccessfulCreate", format!("Created pod: {}", meta::name(pod)))).collect();
-    let creates = new.into_iter().map(|object| Action::Create { resource: pod_resource(), object });
-    creates.chain(events).collect()
+    new.map(|pod| Action::create_pod(set, pod)).collect()
 }
 
 /// The pods to delete: those worth least; of several on one node with others of the same owner, the crowded ones.

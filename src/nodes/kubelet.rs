@@ -6,7 +6,7 @@
 use std::collections::HashSet;
 use std::time::Duration;
 
-use chrono::{DateTime, SecondsFormat, Utc};
+use chrono::SecondsFormat;
 use ring::digest;
 use serde_json::json;
 
@@ -18,10 +18,8 @@ use crate::object::{Value, meta};
 struct Step {
     /// Whether the pod is at this point.
     applies: fn(&Value) -> bool,
-    /// How long after `since` it happens.
+    /// How long it stays there, from when that was seen.
     delay: Duration,
-    /// The moment from which the delay counts; at once when it is unknown.
-    since: fn(&Value) -> Option<DateTime<Utc>>,
     /// What happens.
     outcome: Outcome,
 }
@@ -41,16 +39,14 @@ enum Outcome {
 const LIFE: &[Step] = &[
     Step {
         applies: |pod| meta::deletion_timestamp(pod).is_some(),
-        delay: Duration::from_millis(100),
-        since: |_| None,
+        delay: Duration::from_millis(400),
         outcome: Outcome::Gone,
     },
-    Step { applies: has_ended, delay: Duration::ZERO, since: |_| None, outcome: Outcome::Rest },
-    Step { applies: |pod| !is_observed(pod), delay: Duration::ZERO, since: |_| None, outcome: Outcome::Started },
+    Step { applies: has_ended, delay: Duration::ZERO, outcome: Outcome::Rest },
+    Step { applies: |pod| !is_observed(pod), delay: Duration::ZERO, outcome: Outcome::Started },
     Step {
         applies: |pod| is_of_job(pod) && phase(pod) == "Running" && !says(pod, "sleep 3600"),
-        delay: Duration::from_secs(1),
-        since: |pod| time_at(pod, &["status", "startTime"]),
+        delay: Duration::from_millis(700),
         outcome: Outcome::Ended,
     },
 ];
@@ -99,8 +95,10 @@ impl Controller for Kubelet {
         let Some(pod) = world.cache.get(&pods(), key) else { return Vec::new() };
         let Some(node) = world.cache.get(&nodes(), &Key::cluster(node_name(&pod))) else { return Vec::new() };
         let Some(step) = LIFE.iter().find(|step| (step.applies)(&pod)) else { return Vec::new() };
-        if let Some(wait) = wait(step, &pod, world.now) {
-            return vec![Action::RequeueAfter(wait)];
+        let due = world.cache.seen_since(&pods(), key).map(|since| since + step.delay);
+        let left = due.and_then(|due| (due - world.now).to_std().ok()).filter(|left| !left.is_zero());
+        if let Some(left) = left.filter(|_| !step.delay.is_zero()) {
+            return vec![Action::RequeueAfter(left)];
         }
         match step.outcome {
             Outcome::Rest => Vec::new(),
@@ -109,12 +107,6 @@ impl Controller for Kubelet {
             Outcome::Ended => vec![report(&pod, ended(&pod, &node, world))],
         }
     }
-}
-
-/// How long until the step is due.
-fn wait(step: &Step, pod: &Value, now: DateTime<Utc>) -> Option<Duration> {
-    let since = (step.since)(pod)?;
-    (since + step.delay - now).to_std().ok().filter(|wait| !wait.is_zero())
 }
 
 fn node_name(pod: &Value) -> &str {
@@ -153,10 +145,6 @@ fn says(pod: &Value, words: &str) -> bool {
         parts.filter_map(Value::as_str).collect::<Vec<_>>().join(" ")
     };
     list_at(pod, &["spec", "containers"]).iter().any(|container| said(container).contains(words))
-}
-
-fn time_at(object: &Value, path: &[&str]) -> Option<DateTime<Utc>> {
-    DateTime::parse_from_rfc3339(str_at(object, path)).ok().map(|time| time.to_utc())
 }
 
 fn on_node<'a>(cache: &Cache, node: &'a str) -> impl Iterator<Item = std::sync::Arc<Value>> + use<'a> {
@@ -408,6 +396,8 @@ fn pick_address(pod: &Value, node: &Value, world: &World<'_>) -> String {
 mod tests {
     use std::sync::Arc;
 
+    use chrono::{TimeDelta, Utc};
+
     use super::*;
 
     fn world_with(pod: Value) -> (Cache, Key) {
@@ -426,8 +416,13 @@ mod tests {
     }
 
     fn turn(pod: Value) -> Vec<Action> {
+        turn_after(pod, 0)
+    }
+
+    fn turn_after(pod: Value, milliseconds: i64) -> Vec<Action> {
         let (cache, key) = world_with(pod);
-        Kubelet.reconcile(&World { cache: &cache, now: Utc::now() }, &key)
+        let now = Utc::now() + TimeDelta::milliseconds(milliseconds);
+        Kubelet.reconcile(&World { cache: &cache, now }, &key)
     }
 
     fn patched_status(actions: &[Action]) -> Value {
@@ -468,8 +463,7 @@ mod tests {
         pod["spec"]["containers"][0]["command"] = json!(["sh", "-c", "exit 1"]);
         pod["status"] = patched_status(&turn(pod.clone()));
         assert!(matches!(turn(pod.clone())[..], [Action::RequeueAfter(_)]));
-        pod["status"]["startTime"] = json!("2020-01-01T00:00:00Z");
-        let status = patched_status(&turn(pod));
+        let status = patched_status(&turn_after(pod, 1000));
         assert_eq!(status["phase"], "Failed");
         assert_eq!(status["containerStatuses"][0]["state"]["terminated"]["exitCode"], 1);
     }
@@ -478,6 +472,7 @@ mod tests {
     fn a_deleted_pod_goes() {
         let mut pod = pod("nginx");
         pod["metadata"]["deletionTimestamp"] = json!("2020-01-01T00:00:00Z");
-        assert!(matches!(turn(pod)[..], [Action::Delete { .. }]));
+        assert!(matches!(turn(pod.clone())[..], [Action::RequeueAfter(_)]));
+        assert!(matches!(turn_after(pod, 1000)[..], [Action::Delete { .. }]));
     }
 }

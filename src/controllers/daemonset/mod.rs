@@ -14,7 +14,7 @@ use serde_json::json;
 use super::history::{HASH_LABEL, History};
 use super::placement::{is_tolerated, node_matches};
 use super::pods;
-use super::runtime::{Action, Cache, Change, Controller, Key, Resource, Watch, World};
+use super::runtime::{Action, ApiError, Cache, Change, Controller, Key, Resource, Watch, World};
 use crate::object::meta::{bool_at, get, int_at, list_at, str_at};
 use crate::object::selector::LabelSelector;
 use crate::object::{Value, hash, meta};
@@ -85,6 +85,16 @@ impl Controller for DaemonSets {
         }
         turn(world, &set, &selector)
     }
+
+    fn on_failure(&self, world: &World<'_>, key: &Key, failed: &Action, error: &ApiError) -> Vec<Action> {
+        let set = world.cache.get(&daemon_sets(), key).filter(|_| is_pod(failed));
+        set.map(|set| pods::creation_failed(&set, error)).into_iter().collect()
+    }
+}
+
+/// Whether the action makes a pod.
+fn is_pod(action: &Action) -> bool {
+    action.created().is_some_and(|object| meta::kind(object) == "Pod")
 }
 
 /// Every daemon set, after a change of what decides where pods may be.
@@ -261,7 +271,7 @@ impl<'a> Daemons<'a> {
     fn make(&self, nodes: &[String]) -> Vec<Action> {
         let template = get(self.set, &["spec", "template"]).cloned().unwrap_or_default();
         let nanos = self.world.now.timestamp_nanos_opt().unwrap_or_default();
-        let new: Vec<Value> = nodes
+        nodes
             .iter()
             .take(BURST)
             .map(|node| {
@@ -269,13 +279,9 @@ impl<'a> Daemons<'a> {
                 let mut pod = pods::from_template(&template, self.set, &seed);
                 self.fit_out(&mut pod);
                 pin(&mut pod, node);
-                pod
+                Action::create_pod(self.set, pod)
             })
-            .collect();
-        let events: Vec<Action> =
-            new.iter().map(|pod| self.event("SuccessfulCreate", format!("Created pod: {}", meta::name(pod)))).collect();
-        let creates = new.into_iter().map(|object| Action::Create { resource: pod_resource(), object });
-        creates.chain(events).collect()
+            .collect()
     }
 
     fn delete(&self, pods: &[Arc<Value>]) -> Vec<Action> {

@@ -7,7 +7,7 @@ mod status;
 use serde_json::json;
 
 use self::sets::Sets;
-use super::runtime::{Action, Cache, Change, Controller, Key, Resource, Watch, World};
+use super::runtime::{Action, ApiError, Cache, Change, Controller, Key, Resource, Watch, World};
 use crate::object::meta::{bool_at, int_at, str_at};
 use crate::object::{Value, meta};
 
@@ -52,6 +52,21 @@ impl Controller for Deployments {
             Some(deployment) => turn(world, &deployment),
             None => Vec::new(),
         }
+    }
+
+    fn on_failure(&self, world: &World<'_>, key: &Key, failed: &Action, error: &ApiError) -> Vec<Action> {
+        let deployment = world.cache.get(&deployments(), key);
+        let (Some(deployment), Some(set)) = (deployment, failed.created()) else { return Vec::new() };
+        let message = format!("Failed to create new replica set \"{}\": {error}", meta::name(set));
+        let event = Action::Event {
+            regarding: deployment.as_ref().clone(),
+            type_: "Warning",
+            reason: "ReplicaSetCreateError",
+            message: message.clone(),
+        };
+        let mut actions = vec![event];
+        actions.extend(status::creation_failed(world, &deployment, message));
+        actions
     }
 }
 

@@ -113,12 +113,13 @@ impl Sets {
         if set != *new {
             return vec![Action::Update { resource: replica_sets(), subresource: None, object: set }];
         }
-        let mut actions = number(deployment, new);
-        if actions.is_empty() && pods::condition(deployment, "Progressing").is_none() {
+        let mut noted = deployment.clone();
+        number(&mut noted, new);
+        if pods::condition(deployment, "Progressing").is_none() {
             let message = format!("Found new replica set \"{}\"", meta::name(new));
-            actions.extend(super::status::progressing(world, deployment, "FoundNewReplicaSet", message));
+            super::status::progressing(world, &mut noted, "FoundNewReplicaSet", message);
         }
-        actions
+        write_if_changed(deployment, noted).into_iter().collect()
     }
 
     /// Makes the set of the current template, sized as the strategy allows.
@@ -144,10 +145,11 @@ impl Sets {
             let message = format!("Scaled up replica set {name} from 0 to {size}");
             actions.push(event(deployment, "ScalingReplicaSet", message));
         }
+        let mut noted = deployment.clone();
+        number(&mut noted, &set);
         let message = format!("Created new replica set \"{name}\"");
-        actions.extend(super::status::progressing(world, deployment, "NewReplicaSetCreated", message));
-        // Last, for the write of the status above holds the resourceVersion that was seen.
-        actions.extend(number(deployment, &set));
+        super::status::progressing(world, &mut noted, "NewReplicaSetCreated", message);
+        actions.extend(write_if_changed(deployment, noted));
         actions
     }
 
@@ -192,20 +194,15 @@ pub(super) fn revision(set: &Value) -> i64 {
     meta::annotation(set, REVISION).and_then(|r| r.parse().ok()).unwrap_or_default()
 }
 
-/// Gives the deployment the revision of its new set.
-fn number(deployment: &Value, new: &Value) -> Vec<Action> {
-    let Some(revision) = meta::annotation(new, REVISION) else { return Vec::new() };
-    if meta::annotation(deployment, REVISION) == Some(revision) {
-        return Vec::new();
+/// Gives the deployment the revision of its new set. It is written with the status, which counts as no new generation.
+fn number(deployment: &mut Value, new: &Value) {
+    if let Some(revision) = meta::annotation(new, REVISION).map(str::to_owned) {
+        meta::set(deployment, &["metadata", "annotations", REVISION], revision);
     }
-    vec![Action::Patch {
-        resource: deployments(),
-        namespace: meta::namespace(deployment).to_owned(),
-        name: meta::name(deployment).to_owned(),
-        subresource: None,
-        patch_type: PatchType::Merge,
-        patch: json!({"metadata": {"uid": meta::uid(deployment), "annotations": {REVISION: revision}}}),
-    }]
+}
+
+fn write_if_changed(deployment: &Value, noted: Value) -> Option<Action> {
+    (noted != *deployment).then(|| Action::update_status(&deployments(), noted))
 }
 
 /// Copies the deployment's annotations to its new set and numbers the set; a number it had before goes into its

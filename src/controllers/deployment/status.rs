@@ -52,14 +52,23 @@ fn with_conditions(deployment: &Value, conditions: Vec<Value>) -> Action {
     Action::update_status(&deployments(), changed)
 }
 
-/// Notes that there is progress for a reason, if a deadline makes that matter.
-pub(super) fn progressing(world: &World<'_>, deployment: &Value, reason: &str, message: String) -> Option<Action> {
+/// Notes in a deployment that there is progress for a reason, if a deadline makes that matter.
+pub(super) fn progressing(world: &World<'_>, deployment: &mut Value, reason: &str, message: String) {
+    if deadline(deployment).is_none() {
+        return;
+    }
+    let mut conditions = conditions(deployment);
+    set(&mut conditions, condition(world, "Progressing", "True", reason, message));
+    meta::set(deployment, &["status", "conditions"], conditions);
+}
+
+/// Notes that the new set could not be made, if a deadline makes progress matter.
+pub(super) fn creation_failed(world: &World<'_>, deployment: &Value, message: String) -> Option<Action> {
     deadline(deployment)?;
     let before = conditions(deployment);
     let mut after = before.clone();
-    set(&mut after, condition(world, "Progressing", "True", reason, message));
-    let changed = after != before;
-    changed.then(|| with_conditions(deployment, after))
+    set(&mut after, condition(world, "Progressing", "False", "ReplicaSetCreateError", message));
+    (after != before).then(|| with_conditions(deployment, after))
 }
 
 /// The condition that tells that the deployment was paused or resumed, when it does not stand yet.

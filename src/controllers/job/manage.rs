@@ -124,12 +124,7 @@ impl Turn<'_> {
             let prefix = format!("{}-", meta::name(self.job));
             new.extend((0..count).map(|n| tracked(self.new_pod(&template, &prefix, n))));
         }
-        let mut actions: Vec<Action> =
-            new.iter().map(|pod| Action::Create { resource: pod_resource(), object: pod.clone() }).collect();
-        actions.extend(new.iter().map(|pod| {
-            let message = format!("Created pod: {}", meta::name(pod));
-            event(self.job, "SuccessfulCreate", message)
-        }));
+        let mut actions: Vec<Action> = new.iter().map(|pod| Action::create_pod(self.job, pod.clone())).collect();
         self.active.extend(new.into_iter().map(Arc::new));
         actions.extend(waits.map(Action::RequeueAfter));
         actions

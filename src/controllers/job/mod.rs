@@ -22,7 +22,7 @@ use serde_json::json;
 use self::indexes::Indexes;
 use self::policy::{Verdict, judge};
 use super::pods;
-use super::runtime::{Action, Cache, Change, Controller, Key, PatchType, Resource, Watch, World};
+use super::runtime::{Action, ApiError, Cache, Change, Controller, Key, PatchType, Resource, Watch, World};
 use crate::object::meta::{bool_at, get, int_at, list_at, str_at};
 use crate::object::selector::LabelSelector;
 use crate::object::{Value, meta};
@@ -76,6 +76,11 @@ impl Controller for Jobs {
             return actions;
         }
         Turn::of(world, &job).map(Turn::run).unwrap_or_default()
+    }
+
+    fn on_failure(&self, world: &World<'_>, key: &Key, failed: &Action, error: &ApiError) -> Vec<Action> {
+        let job = world.cache.get(&jobs(), key).filter(|_| failed.is_create());
+        job.map(|job| pods::creation_failed(&job, error)).into_iter().collect()
     }
 }
 

@@ -37,6 +37,15 @@ pub enum Action {
         /// The object.
         object: Value,
     },
+    /// Creates an object and, once that is done, tells of it: others that are created beside it may fail.
+    CreateAndTell {
+        /// The resource.
+        resource: Resource,
+        /// The object.
+        object: Value,
+        /// The event.
+        event: Box<Action>,
+    },
     /// Replaces an object or, with `subresource`, one side of it. Its resourceVersion guards against lost updates.
     Update {
         /// The resource.
@@ -124,6 +133,27 @@ pub enum Action {
 }
 
 impl Action {
+    /// Whether the action creates an object: neighbours of that sort are done side by side.
+    pub fn is_create(&self) -> bool {
+        matches!(self, Self::Create { .. } | Self::CreateAndTell { .. })
+    }
+
+    /// The object that the action creates.
+    pub fn created(&self) -> Option<&Value> {
+        match self {
+            Self::Create { object, .. } | Self::CreateAndTell { object, .. } => Some(object),
+            _ => None,
+        }
+    }
+
+    /// Creates a pod for `owner` and tells of it as Kubernetes' pod control does.
+    pub fn create_pod(owner: &Value, pod: Value) -> Self {
+        use crate::object::meta;
+        let message = format!("Created pod: {}", meta::name(&pod));
+        let event = Self::Event { regarding: owner.clone(), type_: "Normal", reason: "SuccessfulCreate", message };
+        Self::CreateAndTell { resource: Resource::new("", "v1", "pods"), object: pod, event: Box::new(event) }
+    }
+
     /// Replaces the status of `object`.
     pub fn update_status(resource: &Resource, object: Value) -> Self {
         Self::Update { resource: resource.clone(), subresource: Some("status"), object }

@@ -3,6 +3,8 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
+use chrono::{DateTime, Utc};
+
 use crate::object::{GroupVersionResource, Value, meta};
 
 /// The resource of an object: group, version and plural.
@@ -63,6 +65,8 @@ pub type Sides = (Option<Arc<Value>>, Option<Arc<Value>>);
 struct Entry {
     object: Arc<Value>,
     revision: u64,
+    /// When this state came in.
+    since: DateTime<Utc>,
 }
 
 #[derive(Default)]
@@ -118,6 +122,11 @@ impl Cache {
     /// One object.
     pub fn get(&self, resource: &Resource, key: &Key) -> Option<Arc<Value>> {
         Some(self.read().get(resource)?.objects.get(key)?.object.clone())
+    }
+
+    /// Since when an object has been seen in its present state. After a restart that is the time of the first list.
+    pub fn seen_since(&self, resource: &Resource, key: &Key) -> Option<DateTime<Utc>> {
+        Some(self.read().get(resource)?.objects.get(key)?.since)
     }
 
     /// The objects of a resource, in one namespace or (with `None`) in all, in key order.
@@ -197,7 +206,8 @@ impl Cache {
         }
         table.gone.remove(&key);
         table.index(&key, &object);
-        let old = table.objects.insert(key.clone(), Entry { object: object.clone(), revision });
+        let entry = Entry { object: object.clone(), revision, since: Utc::now() };
+        let old = table.objects.insert(key.clone(), entry);
         let old = old.map(|entry| entry.object);
         if let Some(old) = &old {
             table.unindex(&key, old);

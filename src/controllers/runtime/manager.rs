@@ -248,14 +248,14 @@ impl Turn<'_> {
     async fn perform(&self, actions: Vec<Action>) -> Result<(), Failure> {
         let mut actions = actions.into_iter().peekable();
         while let Some(action) = actions.next() {
-            if !matches!(action, Action::Create { .. }) {
+            if !action.is_create() {
                 match self.attempt(action).await? {
                     Next::GoOn => continue,
                     Next::End => return Ok(()),
                 }
             }
             let mut creates = vec![action];
-            while let Some(create) = actions.next_if(|next| matches!(next, Action::Create { .. })) {
+            while let Some(create) = actions.next_if(Action::is_create) {
                 creates.push(create);
             }
             let running = creates.into_iter().map(|create| self.attempt(create));
@@ -298,6 +298,10 @@ impl Turn<'_> {
                     created => self.seen(&resource, created?),
                 }
             }
+            Action::CreateAndTell { resource, object, event } => {
+                Box::pin(self.one(Action::Create { resource, object })).await?;
+                Box::pin(self.one(*event)).await
+            }
             Action::Update { resource, subresource, object } => {
                 let path = path(&resource, meta::namespace(&object), meta::name(&object), subresource);
                 let updated = api.call(Method::PUT, &path, JSON, Some(&object)).await;
@@ -333,11 +337,13 @@ impl Turn<'_> {
                 self.store_token(&account, &request, secret, patch).await
             }
             Action::Event { regarding, type_, reason, message } => {
-                let component = self.runner.controller.event_source();
-                let event = Event { component, regarding: &regarding, type_, reason, message: &message };
-                let write = self.runner.recorder.record(&event, Utc::now());
-                // An event that cannot be written (the namespace is going away) must not hold up the work itself.
-                let _ = Box::pin(self.one(write)).await;
+                let (component, action) =
+                    (self.runner.controller.event_source(), self.runner.controller.event_action(reason));
+                let event = Event { component, action, regarding: &regarding, type_, reason, message: &message };
+                if let Some(write) = self.runner.recorder.record(&event, Utc::now()) {
+                    // An event that cannot be written (the namespace is going away) must not hold up the work itself.
+                    let _ = Box::pin(self.one(write)).await;
+                }
                 Ok(())
             }
             // Decided in `attempt`.

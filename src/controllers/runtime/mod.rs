@@ -79,6 +79,12 @@ pub trait Controller: Send + Sync + 'static {
         self.component()
     }
 
+    /// The `action` of an event of that reason, for programs that write `events.k8s.io`; `None` for those that write the
+    /// older form with a source.
+    fn event_action(&self, _reason: &str) -> Option<&'static str> {
+        None
+    }
+
     /// What else to do after an action failed, such as telling people by an event or a condition. The turn is tried
     /// again in any case.
     fn on_failure(&self, _world: &World<'_>, _key: &Key, _failed: &Action, _error: &ApiError) -> Vec<Action> {

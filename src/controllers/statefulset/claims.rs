@@ -32,10 +32,17 @@ pub(super) fn create_missing(world: &World<'_>, set: &Value, ordinal: i64, pod: 
             continue;
         }
         let message = format!("create Claim {name} Pod {pod} in StatefulSet {} success", meta::name(set));
-        actions.push(Action::Create { resource: claims(), object: new(set, template, name) });
-        actions.push(Action::Event { regarding: set.clone(), type_: "Normal", reason: "SuccessfulCreate", message });
+        let event = Action::Event { regarding: set.clone(), type_: "Normal", reason: "SuccessfulCreate", message };
+        let object = new(set, template, name);
+        actions.push(Action::CreateAndTell { resource: claims(), object, event: Box::new(event) });
     }
     actions
+}
+
+/// The name of a claim with that of the pod that it is for, as events tell it.
+pub(super) fn with_pod(set: &Value, claim: &str) -> String {
+    let ordinal = claim.rsplit('-').next().unwrap_or_default();
+    format!("{claim} Pod {}-{ordinal}", meta::name(set))
 }
 
 fn new(set: &Value, template: &Value, name: String) -> Value {

@@ -14,7 +14,7 @@ use std::sync::Arc;
 
 use super::history::{History, revisions, template_of};
 use super::pods;
-use super::runtime::{Action, Cache, Change, Controller, Key, Resource, Watch, World};
+use super::runtime::{Action, ApiError, Cache, Change, Controller, Key, Resource, Watch, World};
 use crate::object::meta::{get, int_at, str_at};
 use crate::object::selector::LabelSelector;
 use crate::object::{Value, hash, json as text, meta};
@@ -63,6 +63,18 @@ impl Controller for StatefulSets {
             Some(selector) => turn(world, &set, &selector),
             None => Vec::new(),
         }
+    }
+
+    fn on_failure(&self, world: &World<'_>, key: &Key, failed: &Action, error: &ApiError) -> Vec<Action> {
+        let set = world.cache.get(&stateful_sets(), key);
+        let (Some(set), Some(object)) = (set, failed.created()) else { return Vec::new() };
+        let (what, name) = match meta::kind(object) {
+            "Pod" => ("Pod", meta::name(object).to_owned()),
+            "PersistentVolumeClaim" => ("Claim", claims::with_pod(&set, meta::name(object))),
+            _ => return Vec::new(),
+        };
+        let message = format!("create {what} {name} in StatefulSet {} failed error: {error}", key.name);
+        vec![Action::Event { regarding: set.as_ref().clone(), type_: "Warning", reason: "FailedCreate", message }]
     }
 }
 
@@ -186,9 +198,9 @@ impl<'a> Replicas<'a> {
         let pod = self.new_pod(ordinal);
         let (name, set) = (meta::name(&pod).to_owned(), meta::name(self.set));
         let mut actions = claims::create_missing(self.world, self.set, ordinal, &name);
-        actions.push(Action::Create { resource: pod_resource(), object: pod });
         let message = format!("create Pod {name} in StatefulSet {set} successful");
-        actions.push(self.event("Normal", "SuccessfulCreate", message));
+        let event = Box::new(self.event("Normal", "SuccessfulCreate", message));
+        actions.push(Action::CreateAndTell { resource: pod_resource(), object: pod, event });
         actions
     }
 

@@ -52,6 +52,14 @@ impl Controller for Scheduler {
         NAME
     }
 
+    fn event_action(&self, reason: &str) -> Option<&'static str> {
+        Some(match reason {
+            "Scheduled" => "Binding",
+            "Preempted" => "Preempting",
+            _ => "Scheduling",
+        })
+    }
+
     /// One: each decision counts the pods that the former ones placed.
     fn workers(&self) -> usize {
         1

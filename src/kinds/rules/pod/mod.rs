@@ -26,7 +26,7 @@ pub const RULES: &[Rules] = &[
         kind: "Pod",
         update_meta: &[],
         convert: |pod| convert_spec_in(pod, &["spec"]),
-        prepare_create: |pod, _| {
+        prepare_create: |pod, context| {
             let class = qos_class(pod.at("spec"));
             meta::set(pod, &["status"], json!({"phase": "Pending", "qosClass": class}));
             if !pod.at("spec").list("schedulingGates").is_empty() {
@@ -34,7 +34,7 @@ pub const RULES: &[Rules] = &[
                     "type": "PodScheduled",
                     "status": "False",
                     "lastProbeTime": null,
-                    "lastTransitionTime": null,
+                    "lastTransitionTime": context.now.format("%Y-%m-%dT%H:%M:%SZ").to_string(),
                     "reason": "SchedulingGated",
                     "message": "Scheduling is blocked due to non-empty scheduling gates",
                 });
