@@ -76,6 +76,7 @@ pub fn workloads(settings: &Settings) -> Vec<Box<dyn Controller>> {
         Box::new(endpoints::EndpointSlices),
         Box::new(endpoints::EndpointSliceMirroring),
         Box::new(volumes::VolumeBinder),
+        Box::new(volumes::ephemeral::EphemeralVolumes),
         Box::new(node_taints::NodeTaints),
         Box::new(eviction::TaintEviction),
         Box::new(eviction::PodGarbage),

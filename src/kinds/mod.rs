@@ -7,6 +7,7 @@
 pub mod columns;
 pub mod decode;
 pub mod descriptions;
+pub mod go_dump;
 pub mod go_json;
 pub mod go_types;
 pub mod rules;

@@ -1,7 +1,5 @@
 //! Hashes that become parts of names, and the alphabet of generated names.
 
-use super::{Value, json};
-
 /// Characters of generated name parts: no vowels and no look-alikes, so that no words arise.
 pub const ALPHABET: &[u8; 27] = b"bcdfghjklmnpqrstvwxz2456789";
 
@@ -33,17 +31,6 @@ pub fn random_suffix(length: usize, mut random: impl FnMut() -> u8) -> String {
         }
     }
     out
-}
-
-/// The hash of a pod template, for the names of replica sets and the label `pod-template-hash`.
-///
-/// It is stable for equal templates and has the form of Kubernetes' own, not its value: that one covers a dump of Go's
-/// types, changes with every release, and no client relies on it.
-pub fn pod_template_hash(template: &Value, collision_count: Option<i32>) -> String {
-    let text = json::to_compact(template);
-    let count = collision_count.map(i32::to_le_bytes);
-    let tail = count.as_ref().map_or(&[][..], |bytes| bytes);
-    safe_encode(&fnv1a(&[text.as_bytes(), tail]).to_string())
 }
 
 /// The hash of a controller revision's data, for its name and the label `controller.kubernetes.io/hash`

@@ -94,6 +94,7 @@ fn assign(request: &Request, pod: &mut Value, binding: &Value, node: &str) {
     for (key, value) in meta::annotations(binding) {
         meta::set(pod, &["metadata", "annotations", key], value);
     }
+    meta::remove(pod, &["status", "nominatedNodeName"]);
     let condition = json!({
         "type": "PodScheduled",
         "status": "True",

@@ -15,9 +15,10 @@ use super::history::{HASH_LABEL, History};
 use super::placement::{is_tolerated, node_matches};
 use super::pods;
 use super::runtime::{Action, ApiError, Cache, Change, Controller, Key, Resource, Watch, World};
+use crate::kinds::go_dump;
 use crate::object::meta::{bool_at, get, int_at, list_at, str_at};
 use crate::object::selector::LabelSelector;
-use crate::object::{Value, hash, meta};
+use crate::object::{Value, meta};
 
 /// The annotation of a daemon set, and the label of its pods, that count the changes of the template.
 const GENERATION: (&str, &str) = ("deprecated.daemonset.template.generation", "pod-template-generation");
@@ -113,7 +114,7 @@ fn turn(world: &World<'_>, set: &Value, selector: &LabelSelector) -> Vec<Action>
     actions.extend(claim.changes);
     let template = get(set, &["spec", "template"]).cloned().unwrap_or_default();
     let collisions = int_at(set, &["status", "collisionCount"]);
-    let hash = hash::pod_template_hash(&template, collisions.and_then(|count| i32::try_from(count).ok()));
+    let hash = go_dump::pod_template_hash(&template, collisions.and_then(|count| i32::try_from(count).ok()));
     let present = history.present(world, set, &hash, HASH_LABEL);
     if present.collides {
         let mut collided = set.clone();

@@ -30,11 +30,7 @@ fn turn_of(set: Value, nodes_: &[Value], pods: &[Value]) -> Vec<Action> {
 }
 
 fn created(actions: &[Action]) -> Vec<&Value> {
-    let created = actions.iter().filter_map(|action| match action {
-        Action::Create { object, resource } if *resource == pod_resource() => Some(object),
-        _ => None,
-    });
-    created.collect()
+    actions.iter().filter(|action| is_pod(action)).filter_map(Action::created).collect()
 }
 
 fn deleted(actions: &[Action]) -> Vec<&str> {

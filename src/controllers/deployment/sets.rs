@@ -8,9 +8,10 @@ use serde_json::json;
 use super::{deployments, event, is_recreate, max_surge, replica_sets, replicas, without_hash};
 use crate::controllers::pods;
 use crate::controllers::runtime::{Action, PatchType, World, owner_reference};
+use crate::kinds::go_dump;
 use crate::object::meta::{get, int_at};
 use crate::object::selector::LabelSelector;
-use crate::object::{Value, hash, meta};
+use crate::object::{Value, meta};
 
 /// The label that tells the sets of a deployment apart.
 pub(super) const HASH_LABEL: &str = "pod-template-hash";
@@ -126,7 +127,7 @@ impl Sets {
     pub fn create_new(&self, world: &World<'_>, deployment: &Value) -> Vec<Action> {
         let template = without_hash(&deployment["spec"]["template"]);
         let collisions = int_at(deployment, &["status", "collisionCount"]);
-        let hash = hash::pod_template_hash(&template, collisions.and_then(|c| i32::try_from(c).ok()));
+        let hash = go_dump::pod_template_hash(&template, collisions.and_then(|c| i32::try_from(c).ok()));
         let name = format!("{}-{hash}", meta::name(deployment));
         let key =
             crate::controllers::runtime::Key { namespace: meta::namespace(deployment).into(), name: name.clone() };

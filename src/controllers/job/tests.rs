@@ -39,11 +39,7 @@ fn status(actions: &[Action]) -> &Value {
 }
 
 fn created(actions: &[Action]) -> Vec<&Value> {
-    let created = actions.iter().filter_map(|action| match action {
-        Action::Create { object, .. } => Some(object),
-        _ => None,
-    });
-    created.collect()
+    actions.iter().filter_map(Action::created).collect()
 }
 
 #[test]

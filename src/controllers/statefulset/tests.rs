@@ -26,9 +26,7 @@ fn effects(actions: &[Action]) -> (Vec<String>, Vec<String>) {
     let (mut made, mut gone) = (Vec::new(), Vec::new());
     for action in actions {
         match action {
-            Action::Create { object, resource } if resource.group.is_empty() => {
-                made.push(meta::name(object).to_owned())
-            }
+            Action::CreateAndTell { object, .. } => made.push(meta::name(object).to_owned()),
             Action::Delete { name, .. } => gone.push(name.clone()),
             _ => {}
         }

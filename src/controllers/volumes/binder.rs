@@ -1,20 +1,18 @@
 //! Binds claims to volumes: the smallest available volume of the class that is large enough and has the access modes.
 //! A volume whose claim is gone is released, or deleted, as its reclaim policy says.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::json;
 
-use super::{claims, volumes};
+use super::matching::{
+    BIND_COMPLETED, BOUND_BY_CONTROLLER, SELECTED_NODE, best_volume, is_for, kept_for, waits_for_pod,
+};
+use super::protection::claim_names;
+use super::{claims, pods, provision, volumes};
 use crate::controllers::runtime::{Action, Cache, Change, Controller, Key, PatchType, Resource, Watch, World};
-use crate::object::meta::{get, list_at, str_at};
-use crate::object::quantity::{self, Quantity};
-use crate::object::selector::LabelSelector;
+use crate::object::meta::{get, str_at};
 use crate::object::{Value, meta};
-
-const BIND_COMPLETED: &str = "pv.kubernetes.io/bind-completed";
-const BOUND_BY_CONTROLLER: &str = "pv.kubernetes.io/bound-by-controller";
 
 /// How often a claim that waits is looked at again (`pvclaimbinder-sync-period`).
 const REMIND: Duration = Duration::from_secs(15);
@@ -80,14 +78,6 @@ fn patch(resource: &Resource, object: &Value, subresource: Option<&'static str>,
     }
 }
 
-/// Whether a volume is kept for this claim.
-fn is_for(volume: &Value, claim: &Value) -> bool {
-    let uid = str_at(volume, &["spec", "claimRef", "uid"]);
-    str_at(volume, &["spec", "claimRef", "namespace"]) == meta::namespace(claim)
-        && str_at(volume, &["spec", "claimRef", "name"]) == meta::name(claim)
-        && (uid.is_empty() || uid == meta::uid(claim))
-}
-
 fn sync_volume(world: &World<'_>, volume: &Value) -> Vec<Action> {
     let reference = get(volume, &["spec", "claimRef"]).filter(|reference| !reference.is_null());
     let Some(reference) = reference else { return set_phase(&volumes(), volume, "Available").into_iter().collect() };
@@ -102,14 +92,39 @@ fn sync_volume(world: &World<'_>, volume: &Value) -> Vec<Action> {
         None if str_at(reference, &["uid"]).is_empty() => {
             set_phase(&volumes(), volume, "Available").into_iter().collect()
         }
-        None => {
-            let mut actions: Vec<Action> = set_phase(&volumes(), volume, "Released").into_iter().collect();
-            if str_at(volume, &["spec", "persistentVolumeReclaimPolicy"]) == "Delete" && actions.is_empty() {
-                actions.push(Action::delete(&volumes(), volume));
-            }
-            actions
-        }
+        None => match phase(volume) {
+            "Failed" => Vec::new(),
+            "Released" => reclaim(volume),
+            _ => set_phase(&volumes(), volume, "Released").into_iter().collect(),
+        },
     }
+}
+
+/// What happens to a volume whose claim is gone. Volumes of external provisioners are left to those.
+fn reclaim(volume: &Value) -> Vec<Action> {
+    let provisioner = meta::annotation(volume, provision::PROVISIONED_BY);
+    if str_at(volume, &["spec", "persistentVolumeReclaimPolicy"]) != "Delete"
+        || meta::deletion_timestamp(volume).is_some()
+        || provisioner.is_some_and(|name| name != provision::SIMULATED)
+    {
+        return Vec::new();
+    }
+    let path = get(volume, &["spec", "hostPath", "path"]).and_then(Value::as_str);
+    let refusal = match path {
+        _ if provisioner.is_some() => None,
+        Some(path) if path.strip_prefix("/tmp/").is_some_and(|rest| !rest.is_empty()) => None,
+        Some(path) => Some(format!("host_path deleter only supports /tmp/.+ but received provided {path}")),
+        None => {
+            let name = crate::object::field::quote(meta::name(volume));
+            Some(format!("error getting deleter volume plugin for volume {name}: no deletable volume plugin matched"))
+        }
+    };
+    let Some(message) = refusal else { return vec![Action::delete(&volumes(), volume)] };
+    let status = json!({"status": {"phase": "Failed", "message": message}});
+    vec![
+        patch(&volumes(), volume, Some("status"), status),
+        Action::Event { regarding: volume.clone(), type_: "Warning", reason: "VolumeFailedDelete", message },
+    ]
 }
 
 fn sync_claim(world: &World<'_>, claim: &Value) -> Vec<Action> {
@@ -126,90 +141,55 @@ fn sync_claim(world: &World<'_>, claim: &Value) -> Vec<Action> {
             _ => set_phase(&claims(), claim, "Pending").into_iter().collect(),
         };
     }
-    if let Some(volume) = best_volume(&all, claim) {
+    let delayed = waits_for_pod(world.cache, claim);
+    let suitable = kept_for(&all, claim).or_else(|| if delayed { None } else { best_volume(&all, claim, None) });
+    if let Some(volume) = suitable {
         return bind(claim, volume);
     }
     let mut actions: Vec<Action> = set_phase(&claims(), claim, "Pending").into_iter().collect();
-    actions.extend(waiting_event(world, claim));
+    actions.extend(match (delayed && meta::annotation(claim, SELECTED_NODE).is_none(), claim) {
+        (true, claim) => vec![waiting_for_pods(world, claim)],
+        (false, claim) => provision::provision(world, claim),
+    });
     actions.push(Action::RequeueAfter(REMIND));
     actions
 }
 
-/// Tells why a claim waits.
-fn waiting_event(world: &World<'_>, claim: &Value) -> Option<Action> {
-    let class = str_at(claim, &["spec", "storageClassName"]);
-    let (type_, reason, message) = match class {
-        "" => {
-            let message = "no persistent volumes available for this claim and no storage class is set".to_owned();
-            ("Normal", "FailedBinding", message)
-        }
-        class => {
-            let found = world.cache.get(&Resource::new("storage.k8s.io", "v1", "storageclasses"), &Key::cluster(class));
-            match found {
-                None => {
-                    let text = format!("storageclass.storage.k8s.io \"{class}\" not found");
-                    ("Warning", "ProvisioningFailed", text)
-                }
-                Some(found) if str_at(&found, &["volumeBindingMode"]) == "WaitForFirstConsumer" => {
-                    let text = "waiting for first consumer to be created before binding".to_owned();
-                    ("Normal", "WaitForFirstConsumer", text)
-                }
-                Some(_) => return None,
-            }
-        }
+/// Tells that the claim is bound only once a pod that uses it is scheduled.
+fn waiting_for_pods(world: &World<'_>, claim: &Value) -> Action {
+    let uses = |pod: &Value| {
+        str_at(pod, &["spec", "nodeName"]).is_empty() && claim_names(pod).any(|name| name == meta::name(claim))
     };
-    Some(Action::Event { regarding: claim.clone(), type_, reason, message })
+    let all = world.cache.list(&pods(), Some(meta::namespace(claim)));
+    let names: Vec<&str> = all.iter().filter(|pod| uses(pod)).map(|pod| meta::name(pod)).collect();
+    let (reason, message) = match names[..] {
+        [] => ("WaitForFirstConsumer", "waiting for first consumer to be created before binding".to_owned()),
+        [name] => ("WaitForPodScheduled", format!("waiting for pod {name} to be scheduled")),
+        _ => ("WaitForPodScheduled", format!("waiting for pods {} to be scheduled", names.join(","))),
+    };
+    Action::Event { regarding: claim.clone(), type_: "Normal", reason, message }
 }
 
-fn capacity(volume: &Value) -> Quantity {
-    get(volume, &["spec", "capacity", "storage"])
-        .and_then(|q| quantity::from_value(q).ok())
-        .unwrap_or_else(Quantity::zero)
-}
-
-fn best_volume<'a>(all: &'a [Arc<Value>], claim: &Value) -> Option<&'a Arc<Value>> {
-    if let Some(kept) = all.iter().find(|volume| is_for(volume, claim)) {
-        return Some(kept);
+/// Keeps a volume for a claim.
+pub fn keep(volume: &Value, claim: &Value) -> Action {
+    let reference = json!({
+        "apiVersion": "v1", "kind": "PersistentVolumeClaim", "namespace": meta::namespace(claim),
+        "name": meta::name(claim), "uid": meta::uid(claim), "resourceVersion": meta::resource_version(claim),
+    });
+    let mut change = json!({"spec": {"claimRef": reference}});
+    if get(volume, &["spec", "claimRef"]).is_none_or(Value::is_null) {
+        meta::set(&mut change, &["metadata", "annotations", BOUND_BY_CONTROLLER], "yes");
     }
-    let asked = get(claim, &["spec", "resources", "requests", "storage"]);
-    let asked = asked.and_then(|q| quantity::from_value(q).ok()).unwrap_or_else(Quantity::zero);
-    let selector = get(claim, &["spec", "selector"]).filter(|s| !s.is_null());
-    let selector = selector.and_then(|s| LabelSelector::from_struct(s).ok());
-    let mode = |object: &Value| match str_at(object, &["spec", "volumeMode"]) {
-        "" => "Filesystem".to_owned(),
-        mode => mode.to_owned(),
-    };
-    let has_modes = |volume: &Value| {
-        let modes = list_at(volume, &["spec", "accessModes"]);
-        list_at(claim, &["spec", "accessModes"]).iter().all(|mode| modes.contains(mode))
-    };
-    let fits = |volume: &&Arc<Value>| {
-        get(volume, &["spec", "claimRef"]).is_none_or(Value::is_null)
-            && meta::deletion_timestamp(volume).is_none()
-            && str_at(volume, &["spec", "storageClassName"]) == str_at(claim, &["spec", "storageClassName"])
-            && mode(volume) == mode(claim)
-            && has_modes(volume)
-            && selector.as_ref().is_none_or(|selector| selector.matches_object(volume))
-            && capacity(volume).cmp(&asked).is_ge()
-    };
-    all.iter().filter(fits).min_by(|a, b| capacity(a).cmp(&capacity(b)).then(meta::name(a).cmp(meta::name(b))))
+    // The resourceVersion keeps the volume from being given away twice.
+    meta::set(&mut change, &["metadata", "resourceVersion"], meta::resource_version(volume));
+    patch(&volumes(), volume, None, change)
 }
 
 /// One step of binding at a time: the volume names the claim, then the claim the volume, then their phases.
 fn bind(claim: &Value, volume: &Value) -> Vec<Action> {
     let mut actions = Vec::new();
     if str_at(volume, &["spec", "claimRef", "uid"]) != meta::uid(claim) {
-        let reference = json!({
-            "apiVersion": "v1", "kind": "PersistentVolumeClaim", "namespace": meta::namespace(claim),
-            "name": meta::name(claim), "uid": meta::uid(claim), "resourceVersion": meta::resource_version(claim),
-        });
-        let mut change = json!({"spec": {"claimRef": reference}});
-        if get(volume, &["spec", "claimRef"]).is_none_or(Value::is_null) {
-            meta::set(&mut change, &["metadata", "annotations", BOUND_BY_CONTROLLER], "yes");
-        }
-        // The resourceVersion keeps the volume from being given away twice.
-        meta::set(&mut change, &["metadata", "resourceVersion"], meta::resource_version(volume));
-        actions.push(patch(&volumes(), volume, None, change));
+        actions.push(keep(volume, claim));
     }
     actions.extend(set_phase(&volumes(), volume, "Bound"));
     if meta::annotation(claim, BIND_COMPLETED).is_none() {
@@ -231,6 +211,8 @@ fn bind(claim: &Value, volume: &Value) -> Vec<Action> {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use chrono::Utc;
 
     use super::*;

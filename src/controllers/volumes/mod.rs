@@ -1,9 +1,12 @@
 //! Persistent volumes and claims: binding them, and keeping those in use from going away.
 
 mod binder;
+pub mod ephemeral;
+pub mod matching;
 mod protection;
+mod provision;
 
-pub use binder::VolumeBinder;
+pub use binder::{VolumeBinder, keep};
 pub use protection::{ClaimProtection, VolumeProtection};
 
 use super::runtime::Resource;

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::{claims, pods, volumes};
+use super::{claims, ephemeral, pods, volumes};
 use crate::controllers::runtime::{Action, Cache, Change, Controller, Key, PatchType, Resource, Watch, World};
 use crate::object::meta::{list_at, str_at};
 use crate::object::{Value, meta};
@@ -22,7 +22,7 @@ impl Controller for ClaimProtection {
         let of_pod: fn(&Cache, &Change<'_>) -> Vec<Key> = |_, change| {
             let namespace = meta::namespace(change.object()).to_owned();
             let names = change.both().flat_map(claim_names);
-            names.map(|name| Key { namespace: namespace.clone(), name: name.to_owned() }).collect()
+            names.map(|name| Key { namespace: namespace.clone(), name }).collect()
         };
         vec![Watch::own(claims()), Watch { resource: pods(), keys: of_pod }]
     }
@@ -41,9 +41,9 @@ impl Controller for ClaimProtection {
 }
 
 /// The claims that a pod's volumes name, those made for it included.
-fn claim_names(pod: &Value) -> impl Iterator<Item = &str> {
+pub(super) fn claim_names(pod: &Value) -> impl Iterator<Item = String> {
     let volumes = list_at(pod, &["spec", "volumes"]).iter();
-    volumes.map(|volume| str_at(volume, &["persistentVolumeClaim", "claimName"])).filter(|name| !name.is_empty())
+    volumes.filter_map(|volume| ephemeral::claim_of(pod, volume))
 }
 
 /// Holds a volume while a claim is bound to it.

@@ -2,12 +2,12 @@
 
 use serde_json::json;
 
-use super::Host;
 use super::affinity::{exists_anywhere, is_near, pod_terms, speaks_of};
 use super::resources::{amounts, requests, used};
+use super::spread::{constraints, is_too_uneven};
+use super::view::{Attempt, Host};
 use crate::controllers::placement::{is_tolerated, node_matches};
-use crate::object::meta::{get, int_at, list_at, str_at};
-use crate::object::selector::LabelSelector;
+use crate::object::meta::{int_at, list_at, str_at};
 use crate::object::{Value, meta};
 
 /// One reason of one node.
@@ -17,24 +17,52 @@ pub(super) struct Refusal {
     pub eviction_may_help: bool,
 }
 
-type Filter = fn(&Value, &Host, &[Host]) -> Vec<Refusal>;
+type Filter = fn(&Attempt<'_>, &Host, &[Host]) -> Vec<Refusal>;
 
-const FILTERS: [Filter; 7] = [unschedulable, taints, node_affinity, ports, fit, topology_spread, pod_affinity];
+const FILTERS: [Filter; 9] = [
+    pinned,
+    unschedulable,
+    taints,
+    node_affinity,
+    ports,
+    fit,
+    |attempt, host, _| attempt.volumes.refusals(attempt.pod, host),
+    topology_spread,
+    pod_affinity,
+];
 
-/// Why `host` cannot take `pod`; empty when it can.
-pub(super) fn refusals(pod: &Value, host: &Host, hosts: &[Host]) -> Vec<Refusal> {
-    FILTERS.iter().map(|filter| filter(pod, host, hosts)).find(|refusals| !refusals.is_empty()).unwrap_or_default()
+/// Why `host` cannot take the pod; empty when it can.
+pub(super) fn refusals(attempt: &Attempt<'_>, host: &Host, hosts: &[Host]) -> Vec<Refusal> {
+    FILTERS.iter().map(|filter| filter(attempt, host, hosts)).find(|refusals| !refusals.is_empty()).unwrap_or_default()
 }
 
-fn never(reason: &str) -> Vec<Refusal> {
+pub(super) fn never(reason: &str) -> Vec<Refusal> {
     vec![Refusal { reason: reason.to_owned(), eviction_may_help: false }]
 }
 
-fn for_now(reason: &str) -> Vec<Refusal> {
+pub(super) fn for_now(reason: &str) -> Vec<Refusal> {
     vec![Refusal { reason: reason.to_owned(), eviction_may_help: true }]
 }
 
-fn unschedulable(pod: &Value, host: &Host, _: &[Host]) -> Vec<Refusal> {
+/// A pod that names its nodes in every term, as those of daemon sets do, is tried on no others.
+fn pinned(attempt: &Attempt<'_>, host: &Host, _: &[Host]) -> Vec<Refusal> {
+    let path = ["spec", "affinity", "nodeAffinity", "requiredDuringSchedulingIgnoredDuringExecution"];
+    let terms = meta::get(attempt.pod, &path).map(|r| list_at(r, &["nodeSelectorTerms"])).unwrap_or_default();
+    let named = |term: &Value| {
+        let mut fields = list_at(term, &["matchFields"]).iter();
+        fields.find(|f| str_at(f, &["key"]) == "metadata.name" && str_at(f, &["operator"]) == "In").cloned()
+    };
+    let names: Option<Vec<Value>> = terms.iter().map(named).collect();
+    let node = meta::name(&host.node);
+    let tried = |names: Vec<Value>| names.iter().any(|f| list_at(f, &["values"]).iter().any(|name| name == node));
+    match names.filter(|names| !names.is_empty()) {
+        Some(names) if !tried(names.clone()) => never("node(s) didn't satisfy plugin(s) [NodeAffinity]"),
+        _ => Vec::new(),
+    }
+}
+
+fn unschedulable(attempt: &Attempt<'_>, host: &Host, _: &[Host]) -> Vec<Refusal> {
+    let pod = attempt.pod;
     let taint = json!({"key": "node.kubernetes.io/unschedulable", "effect": "NoSchedule"});
     if meta::bool_at(&host.node, &["spec", "unschedulable"]) && !is_tolerated(pod, &taint) {
         return never("node(s) were unschedulable");
@@ -42,17 +70,20 @@ fn unschedulable(pod: &Value, host: &Host, _: &[Host]) -> Vec<Refusal> {
     Vec::new()
 }
 
-fn taints(pod: &Value, host: &Host, _: &[Host]) -> Vec<Refusal> {
+fn taints(attempt: &Attempt<'_>, host: &Host, _: &[Host]) -> Vec<Refusal> {
+    let pod = attempt.pod;
     let hard = |taint: &&Value| matches!(str_at(taint, &["effect"]), "NoSchedule" | "NoExecute");
     let mut taints = list_at(&host.node, &["spec", "taints"]).iter().filter(hard);
     if taints.any(|taint| !is_tolerated(pod, taint)) { never("node(s) had untolerated taint(s)") } else { Vec::new() }
 }
 
-fn node_affinity(pod: &Value, host: &Host, _: &[Host]) -> Vec<Refusal> {
+fn node_affinity(attempt: &Attempt<'_>, host: &Host, _: &[Host]) -> Vec<Refusal> {
+    let pod = attempt.pod;
     if node_matches(pod, &host.node) { Vec::new() } else { never("node(s) didn't match Pod's node affinity/selector") }
 }
 
-fn ports(pod: &Value, host: &Host, _: &[Host]) -> Vec<Refusal> {
+fn ports(attempt: &Attempt<'_>, host: &Host, _: &[Host]) -> Vec<Refusal> {
+    let pod = attempt.pod;
     let wanted = host_ports(pod);
     let taken = host.pods.iter().flat_map(|other| host_ports(other)).collect::<Vec<_>>();
     let clash = |(protocol, ip, port): &(String, String, i64)| {
@@ -77,7 +108,8 @@ fn host_ports(pod: &Value) -> Vec<(String, String, i64)> {
         .collect()
 }
 
-fn fit(pod: &Value, host: &Host, _: &[Host]) -> Vec<Refusal> {
+fn fit(attempt: &Attempt<'_>, host: &Host, _: &[Host]) -> Vec<Refusal> {
+    let pod = attempt.pod;
     let allocatable = amounts(&host.node, &["status", "allocatable"]);
     let have = |name: &str| allocatable.get(name).copied().unwrap_or_default();
     let used = used(host.pods.iter().map(AsRef::as_ref), &[]);
@@ -96,56 +128,38 @@ fn fit(pod: &Value, host: &Host, _: &[Host]) -> Vec<Refusal> {
     refusals
 }
 
-fn topology_spread(pod: &Value, host: &Host, hosts: &[Host]) -> Vec<Refusal> {
-    for constraint in list_at(pod, &["spec", "topologySpreadConstraints"]) {
-        if str_at(constraint, &["whenUnsatisfiable"]) != "DoNotSchedule" {
-            continue;
-        }
-        let key = str_at(constraint, &["topologyKey"]);
-        let Some(domain) = meta::label(&host.node, key) else {
+fn topology_spread(attempt: &Attempt<'_>, host: &Host, hosts: &[Host]) -> Vec<Refusal> {
+    let all: Vec<&Value> = constraints(attempt.pod, "DoNotSchedule").collect();
+    for constraint in &all {
+        if meta::label(&host.node, str_at(constraint, &["topologyKey"])).is_none() {
             return never("node(s) didn't match pod topology spread constraints (missing required label)");
-        };
-        let selector = get(constraint, &["labelSelector"]).and_then(|s| LabelSelector::from_struct(s).ok());
-        let Some(selector) = selector else { continue };
-        let counts = |domain: &str| -> i64 {
-            let of_domain = hosts.iter().filter(|other| meta::label(&other.node, key) == Some(domain));
-            let pods = of_domain.flat_map(|other| &other.pods);
-            let matching = pods.filter(|other| {
-                meta::namespace(other) == meta::namespace(pod)
-                    && meta::deletion_timestamp(other).is_none()
-                    && selector.matches_object(other)
-            });
-            i64::try_from(matching.count()).unwrap_or(i64::MAX)
-        };
-        let eligible = hosts.iter().filter(|other| node_matches(pod, &other.node));
-        let least = eligible.filter_map(|other| meta::label(&other.node, key)).map(counts).min().unwrap_or_default();
-        let itself = i64::from(selector.matches_object(pod));
-        if counts(domain) + itself - least > int_at(constraint, &["maxSkew"]).unwrap_or(1) {
+        }
+        if is_too_uneven(attempt.pod, constraint, &all, host, hosts) {
             return for_now("node(s) didn't match pod topology spread constraints");
         }
     }
     Vec::new()
 }
 
-fn pod_affinity(pod: &Value, host: &Host, hosts: &[Host]) -> Vec<Refusal> {
+fn pod_affinity(attempt: &Attempt<'_>, host: &Host, hosts: &[Host]) -> Vec<Refusal> {
+    let pod = attempt.pod;
+    let wanted = pod_terms(pod, "podAffinity");
+    let has_domain = |term: &Value| meta::label(&host.node, str_at(term, &["topologyKey"])).is_some();
     // The first pod of a group that wants to be near its own kind may go anywhere.
-    let satisfied = |term: &Value| {
-        is_near(term, pod, host, hosts)
-            || !exists_anywhere(term, pod, hosts)
-                && speaks_of(term, pod, pod)
-                && meta::label(&host.node, str_at(term, &["topologyKey"])).is_some()
-    };
-    if !pod_terms(pod, "podAffinity").iter().all(satisfied) {
+    let is_first = wanted
+        .iter()
+        .all(|term| has_domain(term) && speaks_of(attempt, term, pod, pod) && !exists_anywhere(attempt, term, hosts));
+    if !is_first && !wanted.iter().all(|term| is_near(attempt, term, host, hosts)) {
         return never("node(s) didn't match pod affinity rules");
     }
-    if pod_terms(pod, "podAntiAffinity").iter().any(|term| is_near(term, pod, host, hosts)) {
+    if pod_terms(pod, "podAntiAffinity").iter().any(|term| is_near(attempt, term, host, hosts)) {
         return for_now("node(s) didn't match pod anti-affinity rules");
     }
     let objects = |running: &Value, other: &Host| {
         pod_terms(running, "podAntiAffinity").iter().any(|term| {
             let key = str_at(term, &["topologyKey"]);
             let domain = meta::label(&other.node, key);
-            domain.is_some() && domain == meta::label(&host.node, key) && speaks_of(term, running, pod)
+            domain.is_some() && domain == meta::label(&host.node, key) && speaks_of(attempt, term, running, pod)
         })
     };
     if hosts.iter().any(|other| other.pods.iter().any(|running| objects(running, other))) {

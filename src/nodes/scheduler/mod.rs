@@ -1,17 +1,24 @@
 //! The scheduler: for every pod without a node, filter the nodes, rank those that fit, bind.
 
 mod affinity;
+mod explain;
 mod filter;
+mod preempt;
 mod rank;
 mod resources;
+mod spread;
+mod view;
+mod volumes;
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use chrono::SecondsFormat;
 use serde_json::json;
 
+use self::explain::{Verdict, explain, hopeless, outlook};
+use self::preempt::{Preemption, preempt};
+use self::view::{Attempt, hosts, priority};
 use crate::controllers::pods::set_condition;
 use crate::controllers::runtime::{Action, Cache, Change, Controller, Key, PatchType, Resource, Watch, World};
 use crate::object::meta::{list_at, str_at};
@@ -29,10 +36,6 @@ fn pods() -> Resource {
 
 fn nodes() -> Resource {
     Resource::new("", "v1", "nodes")
-}
-
-fn claims() -> Resource {
-    Resource::new("", "v1", "persistentvolumeclaims")
 }
 
 /// The scheduler.
@@ -76,15 +79,19 @@ impl Controller for Scheduler {
         vec![
             Watch { resource: pods(), keys: of_pod },
             Watch { resource: nodes(), keys: anything },
-            Watch { resource: claims(), keys: anything },
+            Watch { resource: Resource::new("", "v1", "persistentvolumeclaims"), keys: anything },
+            Watch { resource: Resource::new("", "v1", "persistentvolumes"), keys: anything },
+            Watch { resource: Resource::new("storage.k8s.io", "v1", "storageclasses"), keys: anything },
         ]
     }
 
     fn reconcile(&self, world: &World<'_>, key: &Key) -> Vec<Action> {
         let Some(pod) = world.cache.get(&pods(), key).filter(|pod| is_waiting(pod)) else { return Vec::new() };
         match decide(world.cache, &pod) {
-            Ok(node) => bind(&pod, &node),
-            Err(reason) => refuse(world, &pod, &reason),
+            Decision::Bind(node) => bind(&pod, &node),
+            Decision::Prepare(actions) => actions,
+            Decision::Wait => vec![Action::RequeueAfter(RETRY)],
+            Decision::Refuse(refusal) => refuse(world, &pod, &refusal),
         }
     }
 }
@@ -105,104 +112,64 @@ fn frees_room(change: &Change<'_>) -> bool {
     change.old.is_some_and(|pod| holds(&pod)) && !change.new.is_some_and(|pod| holds(&pod))
 }
 
+/// The pods without a node, the most important first.
 fn waiting(cache: &Cache) -> Vec<Key> {
-    cache.list(&pods(), None).iter().filter(|pod| is_waiting(pod)).map(|pod| Key::of(pod)).collect()
+    let mut waiting = cache.list(&pods(), None);
+    waiting.retain(|pod| is_waiting(pod));
+    waiting.sort_by_cached_key(|pod| {
+        (std::cmp::Reverse(priority(pod)), str_at(pod, &["metadata", "creationTimestamp"]).to_owned())
+    });
+    waiting.iter().map(|pod| Key::of(pod)).collect()
 }
 
-/// A node with the pods on it.
-pub(super) struct Host {
-    pub node: Arc<Value>,
-    pub pods: Vec<Arc<Value>>,
+/// What is to be done with a pod.
+#[derive(Debug, PartialEq)]
+enum Decision {
+    Bind(Arc<Value>),
+    /// Its claims get volumes first.
+    Prepare(Vec<Action>),
+    /// Room is being made for it.
+    Wait,
+    Refuse(Refused),
 }
 
-fn hosts(cache: &Cache) -> Vec<Host> {
-    let mut by_node: BTreeMap<String, Vec<Arc<Value>>> = BTreeMap::new();
-    for pod in cache.list(&pods(), None) {
-        let node = str_at(&pod, &["spec", "nodeName"]);
-        if !node.is_empty() && !matches!(str_at(&pod, &["status", "phase"]), "Succeeded" | "Failed") {
-            by_node.entry(node.to_owned()).or_default().push(pod);
-        }
-    }
-    let host = |node: Arc<Value>| Host { pods: by_node.remove(meta::name(&node)).unwrap_or_default(), node };
-    cache.list(&nodes(), None).into_iter().map(host).collect()
+/// Why a pod fits nowhere, and who goes so that it will.
+#[derive(Debug, Default, PartialEq)]
+struct Refused {
+    message: String,
+    victims: Vec<Arc<Value>>,
+    /// The node on which room is made.
+    promised: String,
 }
 
 /// The best node for a pod, or why there is none, in kube-scheduler's words.
-fn decide(cache: &Cache, pod: &Value) -> Result<Arc<Value>, String> {
-    let hosts = hosts(cache);
+fn decide(cache: &Cache, pod: &Value) -> Decision {
+    let refused = |message: String| Decision::Refuse(Refused { message, ..Refused::default() });
+    let hosts = hosts(cache, pod);
     if hosts.is_empty() {
-        return Err("no nodes available to schedule pods".into());
+        return refused("no nodes available to schedule pods".into());
     }
-    if let Some(why) = missing_claim(cache, pod) {
-        return Err(explain(hosts.len(), &BTreeMap::from([(why, 0)]), hosts.len(), 0));
-    }
-    let mut fitting = Vec::new();
-    let mut reasons: BTreeMap<String, usize> = BTreeMap::new();
-    let mut evictable = 0;
-    for host in &hosts {
-        let refusals = filter::refusals(pod, host, &hosts);
-        if refusals.is_empty() {
-            fitting.push(host);
-        }
-        evictable += usize::from(!refusals.is_empty() && refusals.iter().all(|refusal| refusal.eviction_may_help));
-        for refusal in refusals {
-            *reasons.entry(refusal.reason).or_default() += 1;
-        }
-    }
-    match rank::best(pod, &fitting, &hosts) {
-        Some(node) => Ok(node),
-        None => Err(explain(hosts.len(), &reasons, hosts.len() - evictable, evictable)),
-    }
-}
-
-/// Why a claim of the pod keeps it from every node.
-fn missing_claim(cache: &Cache, pod: &Value) -> Option<String> {
-    for volume in list_at(pod, &["spec", "volumes"]) {
-        let name = str_at(volume, &["persistentVolumeClaim", "claimName"]);
-        if name.is_empty() {
-            continue;
-        }
-        let key = Key { namespace: meta::namespace(pod).to_owned(), name: name.to_owned() };
-        let Some(claim) = cache.get(&claims(), &key) else {
-            return Some(format!("persistentvolumeclaim \"{name}\" not found"));
+    let total = hosts.len();
+    let attempt = match Attempt::of(cache, pod) {
+        Ok(attempt) => attempt,
+        Err(why) => return refused(format!("0/{total} nodes are available: {why}. {}", hopeless(total))),
+    };
+    let verdicts: Vec<Verdict> = hosts.iter().map(|host| filter::refusals(&attempt, host, &hosts)).collect();
+    let fitting: Vec<&view::Host> =
+        hosts.iter().zip(&verdicts).filter(|(_, verdict)| verdict.is_empty()).map(|(host, _)| host).collect();
+    if let Some(node) = rank::best(&attempt, &fitting, &hosts) {
+        return match attempt.volumes.are_bound() {
+            true => Decision::Bind(node),
+            false => attempt.volumes.bind(&node).map_or(Decision::Wait, Decision::Prepare),
         };
-        if str_at(&claim, &["status", "phase"]) == "Lost" {
-            return Some(format!("persistentvolumeclaim \"{name}\" bound to non-existent persistentvolume"));
-        }
-        if str_at(&claim, &["spec", "volumeName"]).is_empty() && !waits_for_pod(cache, &claim) {
-            return Some("pod has unbound immediate PersistentVolumeClaims".to_owned());
-        }
     }
-    None
-}
-
-/// Whether the claim's class binds it only once a pod is there.
-fn waits_for_pod(cache: &Cache, claim: &Value) -> bool {
-    let class = Key::cluster(str_at(claim, &["spec", "storageClassName"]));
-    let class = cache.get(&Resource::new("storage.k8s.io", "v1", "storageclasses"), &class);
-    class.is_some_and(|class| str_at(&class, &["volumeBindingMode"]) == "WaitForFirstConsumer")
-}
-
-/// The message of a pod that fits nowhere: how many nodes refused for which reason, and whether eviction would help.
-fn explain(total: usize, reasons: &BTreeMap<String, usize>, unhelpful: usize, evictable: usize) -> String {
-    let mut parts: Vec<String> = reasons
-        .iter()
-        .map(|(reason, count)| if *count == 0 { reason.clone() } else { format!("{count} {reason}") })
-        .collect();
-    parts.sort();
-    let mut outlook: Vec<String> = Vec::new();
-    if evictable > 0 {
-        outlook.push(format!("{evictable} No preemption victims found for incoming pod"));
+    let preemption = preempt(cache, &attempt, &hosts, &verdicts);
+    let message = explain(total, verdicts.into_iter().flatten().map(|refusal| refusal.reason));
+    match preemption {
+        Preemption::Victims { node, pods } => Decision::Refuse(Refused { message, victims: pods, promised: node }),
+        Preemption::UnderWay => Decision::Wait,
+        Preemption::Useless(why) => refused(format!("{message} {}", outlook(&why))),
     }
-    if unhelpful > 0 {
-        outlook.push(format!("{unhelpful} Preemption is not helpful for scheduling"));
-    }
-    outlook.sort();
-    format!(
-        "0/{total} nodes are available: {}. no new claims to deallocate, preemption: 0/{total} nodes are available: {}.",
-        parts.join(", "),
-        outlook.join(", ")
-    )
 }
 
 fn bind(pod: &Value, node: &Value) -> Vec<Action> {
@@ -229,35 +196,74 @@ fn bind(pod: &Value, node: &Value) -> Vec<Action> {
     ]
 }
 
-/// Says in the pod's condition and in an event why it has to wait.
-fn refuse(world: &World<'_>, pod: &Value, reason: &str) -> Vec<Action> {
+/// Says in the pod's condition and in an event why it has to wait; evicts whom it may replace.
+fn refuse(world: &World<'_>, pod: &Value, refused: &Refused) -> Vec<Action> {
+    let mut actions: Vec<Action> =
+        refused.victims.iter().flat_map(|victim| evict(world, pod, victim, &refused.promised)).collect();
     let mut conditions = list_at(pod, &["status", "conditions"]).to_vec();
+    let condition = condition(world, pod, "PodScheduled", "False", "Unschedulable", &refused.message);
+    let news = set_condition(&mut conditions, condition);
+    let promise = str_at(pod, &["status", "nominatedNodeName"]) != refused.promised;
+    if news || promise {
+        let mut status = json!({"conditions": conditions});
+        if promise {
+            let promised = Some(refused.promised.as_str()).filter(|node| !node.is_empty());
+            status["nominatedNodeName"] = json!(promised);
+        }
+        actions.push(patch_status(pod, status));
+    }
+    if news {
+        actions.push(Action::Event {
+            regarding: pod.clone(),
+            type_: "Warning",
+            reason: "FailedScheduling",
+            message: refused.message.clone(),
+        });
+    }
+    actions.push(Action::RequeueAfter(RETRY));
+    actions
+}
+
+fn condition(world: &World<'_>, pod: &Value, type_: &str, status: &str, reason: &str, message: &str) -> Value {
     let mut condition = json!({
-        "type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": reason, "lastProbeTime": null,
+        "type": type_, "status": status, "reason": reason, "message": message, "lastProbeTime": null,
         "lastTransitionTime": world.now.to_rfc3339_opts(SecondsFormat::Secs, true),
     });
     if meta::generation(pod) != 0 {
         condition["observedGeneration"] = json!(meta::generation(pod));
     }
-    let mut actions = Vec::new();
-    if set_condition(&mut conditions, condition) {
-        actions.push(Action::Patch {
-            resource: pods(),
-            namespace: meta::namespace(pod).to_owned(),
-            name: meta::name(pod).to_owned(),
-            subresource: Some("status"),
-            patch_type: PatchType::Merge,
-            patch: json!({"metadata": {"uid": meta::uid(pod)}, "status": {"conditions": conditions}}),
-        });
-        actions.push(Action::Event {
-            regarding: pod.clone(),
-            type_: "Warning",
-            reason: "FailedScheduling",
-            message: reason.to_owned(),
-        });
+    condition
+}
+
+fn patch_status(pod: &Value, status: Value) -> Action {
+    Action::Patch {
+        resource: pods(),
+        namespace: meta::namespace(pod).to_owned(),
+        name: meta::name(pod).to_owned(),
+        subresource: Some("status"),
+        patch_type: PatchType::Merge,
+        patch: json!({"metadata": {"uid": meta::uid(pod)}, "status": status}),
     }
-    actions.push(Action::RequeueAfter(RETRY));
-    actions
+}
+
+/// Takes a less important pod off its node, telling it why.
+fn evict(world: &World<'_>, pod: &Value, victim: &Value, node: &str) -> [Action; 3] {
+    let message = format!("{NAME}: preempting to accommodate a higher priority pod");
+    let mut conditions = list_at(victim, &["status", "conditions"]).to_vec();
+    set_condition(
+        &mut conditions,
+        condition(world, victim, "DisruptionTarget", "True", "PreemptionByScheduler", &message),
+    );
+    [
+        patch_status(victim, json!({"conditions": conditions})),
+        Action::delete(&pods(), victim),
+        Action::Event {
+            regarding: victim.clone(),
+            type_: "Normal",
+            reason: "Preempted",
+            message: format!("Preempted by pod {} on node {node}", meta::uid(pod)),
+        },
+    ]
 }
 
 #[cfg(test)]
