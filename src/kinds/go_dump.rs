@@ -9,13 +9,14 @@ use crate::object::hash::{fnv1a, safe_encode};
 const TEMPLATE: &str = "io.k8s.api.core.v1.PodTemplateSpec";
 
 /// Structs that embed another one whose fields are their own in JSON: struct, embedded struct, its first and last field.
-const EMBEDDED: [(&str, &str, &str, &str); 8] = [
+const EMBEDDED: [(&str, &str, &str, &str); 9] = [
     ("Volume", "VolumeSource", "hostPath", "image"),
     ("Probe", "ProbeHandler", "exec", "grpc"),
     ("ConfigMapKeySelector", "LocalObjectReference", "name", "name"),
     ("SecretKeySelector", "LocalObjectReference", "name", "name"),
     ("ConfigMapEnvSource", "LocalObjectReference", "name", "name"),
     ("SecretEnvSource", "LocalObjectReference", "name", "name"),
+    ("ConfigMapVolumeSource", "LocalObjectReference", "name", "name"),
     ("ConfigMapProjection", "LocalObjectReference", "name", "name"),
     ("SecretProjection", "LocalObjectReference", "name", "name"),
 ];
@@ -133,8 +134,21 @@ fn write_struct(out: &mut String, value: Option<&Value>, of: &'static GoStruct) 
     out.push('}');
 }
 
-/// The integer, its power of ten and the format of a quantity, as the short way of Go's parser has them.
-fn parts_of(text: &str) -> Option<(i64, i32, &'static str)> {
+/// A quantity as the short way of Go's parser leaves it.
+#[derive(Default)]
+struct Amount {
+    number: i64,
+    /// Power of ten.
+    scale: i32,
+    format: &'static str,
+    /// Whether the text is the one that Go would write, so that it is kept.
+    is_canonical: bool,
+}
+
+fn amount_of(text: &str) -> Option<Amount> {
+    if text == "0" {
+        return Some(Amount { format: "DecimalSI", is_canonical: true, ..Amount::default() });
+    }
     let (digits, shift, binary) = match SUFFIXES.iter().find(|(suffix, ..)| text.ends_with(suffix)) {
         Some((suffix, power, binary)) => (text.strip_suffix(suffix)?, *power, *binary),
         None => (text, 0, false),
@@ -144,19 +158,25 @@ fn parts_of(text: &str) -> Option<(i64, i32, &'static str)> {
         None => (digits, shift, if binary { "BinarySI" } else { "DecimalSI" }),
     };
     let (whole, part) = digits.split_once('.').unwrap_or((digits, ""));
-    let number: i64 = format!("{whole}{part}").parse().ok()?;
+    let digits = format!("{}{part}", whole.trim_start_matches('0'));
+    let number: i64 = digits.parse().ok()?;
     if binary {
-        return Some((number.checked_shl(u32::try_from(shift).ok()?)?, 0, format));
+        let is_canonical = number & 7 != 0;
+        let number = number.checked_mul(1_i64.checked_shl(u32::try_from(shift).ok()?)?)?;
+        return Some(Amount { number, scale: 0, format, is_canonical });
     }
-    Some((number, shift - i32::try_from(part.len()).ok()?, format))
+    let scale = shift - i32::try_from(part.len()).ok()?;
+    let is_canonical = scale % 3 == 0 && !digits.ends_with("000") && !digits.starts_with('0');
+    Some(Amount { number, scale, format, is_canonical })
 }
 
 fn write_quantity(out: &mut String, value: Option<&Value>) {
     let text = value.map(|value| value.as_str().map_or_else(|| value.to_string(), str::to_owned)).unwrap_or_default();
-    let (number, scale, format) = parts_of(&text).unwrap_or((0, 0, ""));
+    let Amount { number, scale, format, is_canonical } = amount_of(&text).unwrap_or_default();
+    let kept = if is_canonical { text.as_str() } else { "" };
     out.push_str(&format!(
         "{{i:(resource.int64Amount){{value:(int64){number} scale:(resource.Scale){scale}}} \
-         d:(resource.infDecAmount){{Dec:(*inf.Dec)<nil>}} s:(string){text} Format:(resource.Format){format}}}"
+         d:(resource.infDecAmount){{Dec:(*inf.Dec)<nil>}} s:(string){kept} Format:(resource.Format){format}}}"
     ));
 }
 
