@@ -115,7 +115,7 @@ fn reclaim(volume: &Value) -> Vec<Action> {
         Some(path) if path.strip_prefix("/tmp/").is_some_and(|rest| !rest.is_empty()) => None,
         Some(path) => Some(format!("host_path deleter only supports /tmp/.+ but received provided {path}")),
         None => {
-            let name = crate::object::field::quote(meta::name(volume));
+            let name = crate::object::go::quote(meta::name(volume));
             Some(format!("error getting deleter volume plugin for volume {name}: no deletable volume plugin matched"))
         }
     };

@@ -5,7 +5,7 @@ use serde_json::json;
 use super::matching::{NO_PROVISIONER, SELECTED_NODE, class_of};
 use super::{claims, volumes};
 use crate::controllers::runtime::{Action, World};
-use crate::object::field::quote;
+use crate::object::go::quote;
 use crate::object::meta::{get, list_at, str_at};
 use crate::object::{Value, meta};
 
