@@ -117,7 +117,7 @@ impl Request {
 
     /// What strategies get to see of the request.
     pub fn scope(&self, dry_run: bool) -> Scope<'_> {
-        Scope { core: &self.core, resource: &self.resource, dry_run }
+        Scope { core: &self.core, resource: &self.resource, dry_run, empties: &[] }
     }
 
     /// What admission gets to see of the request.

@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 
-use crate::kinds::decode::{self as kinds_decode, Node};
+use crate::kinds::decode::{self as kinds_decode, Empty, Node};
 use crate::manifest;
 use crate::object::{GroupVersion, GroupVersionKind, Status, Value, go, meta};
 
@@ -16,6 +16,8 @@ pub struct Decoded {
     pub object: Value,
     /// What strict decoding objects to: `unknown field "spec.foo"`.
     pub strict: Vec<String>,
+    /// Empty lists and maps that were sent and that the object does not show.
+    pub empties: Vec<Empty>,
 }
 
 /// A body that was parsed, before it is held against a type.
@@ -185,10 +187,12 @@ pub fn value_of_kind(gvk: &GroupVersionKind, value: Value) -> Result<Decoded, St
 }
 
 fn node_of_kind(gvk: &GroupVersionKind, node: Node) -> Result<Decoded, Status> {
+    let sent = node.has_empty().then(|| node.clone().into_value());
     let decoded = kinds_decode::decode(gvk, node).map_err(|problem| refused(gvk, &gvk.kind, &problem.message))?;
+    let empties = sent.map(|sent| kinds_decode::empties(gvk, &sent)).unwrap_or_default();
     let strict = decoded.strict.into_iter().map(|problem| problem.message).collect();
     let mut object = decoded.object;
     meta::set(&mut object, &["apiVersion"], gvk.api_version());
     meta::set(&mut object, &["kind"], &*gvk.kind);
-    Ok(Decoded { object, strict })
+    Ok(Decoded { object, strict, empties })
 }

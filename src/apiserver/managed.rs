@@ -3,9 +3,9 @@
 use chrono::{DateTime, Utc};
 use serde_json::json;
 
-use crate::kinds::SchemaNode;
+use crate::kinds::{SchemaNode, Schemas};
 use crate::object::{GroupVersion, GroupVersionKind, Status, Value, meta};
-use crate::patch::ssa::{self, Filter, Versions};
+use crate::patch::ssa::{self, FieldPath, Filter, Managed, Versions};
 
 use super::context::Request;
 use super::registry::{Resource, Snapshot};
@@ -98,20 +98,6 @@ fn with_options<T>(request: &Request, writer: &Writer, force: bool, run: impl Fn
 pub fn update(request: &Request, object: &mut Value, old: Option<&Value>, writer: &Writer) {
     let new = std::mem::take(object);
     *object = with_options(request, writer, false, |options| ssa::update(old, new, options));
-    if writer.subresource == "scale" {
-        forget_times_of_scale(object);
-    }
-}
-
-/// Ownership through `scale` is kept without a time, and so stands before other updates.
-fn forget_times_of_scale(object: &mut Value) {
-    let metadata = meta::map_mut(object, &["metadata"]);
-    let Some(Value::Array(entries)) = metadata.get_mut("managedFields") else { return };
-    for entry in entries.iter_mut().filter(|entry| meta::str_at(entry, &["subresource"]) == "scale") {
-        meta::remove(entry, &["time"]);
-    }
-    let order = |entry: &Value| (meta::str_at(entry, &["operation"]) != "Apply", meta::get(entry, &["time"]).is_some());
-    entries.sort_by_key(order);
 }
 
 /// Applies a configuration to the live object, or to nothing; all in the resource's form.
@@ -127,4 +113,83 @@ pub fn apply(
     force: bool,
 ) -> Result<Value, Status> {
     with_options(request, writer, force, |options| ssa::apply(live, config, options)).map_err(|e| e.to_status())
+}
+
+/// The replicas of a request's resource in its versions.
+struct ReplicasOf<'a>(&'a Request);
+
+impl ssa::scale::Replicas for ReplicasOf<'_> {
+    fn path(&self, api_version: &str) -> Option<Option<FieldPath>> {
+        let converter = Converter { snapshot: &self.0.snapshot, resource: &self.0.resource };
+        let resource = converter.resource(api_version)?;
+        if !resource.custom {
+            return Some(Some(FieldPath::of_fields(&["spec", "replicas"])));
+        }
+        let fields = |path: &str| -> FieldPath {
+            FieldPath::of_fields(&path.trim_start_matches('.').split('.').collect::<Vec<_>>())
+        };
+        Some(resource.strategy.scale_paths().map(|paths| fields(&paths.spec)))
+    }
+}
+
+/// Owners of the scale of an object and the object's own.
+pub struct ScaleOwners<'a> {
+    request: &'a Request,
+    parent: Managed,
+}
+
+impl<'a> ScaleOwners<'a> {
+    /// The owners of an object; those that cannot be read count as none.
+    pub fn of(request: &'a Request, object: &Value) -> Self {
+        Self { request, parent: Managed::of_object(object).unwrap_or_default() }
+    }
+
+    /// Writes the owners of the replicas into the scale.
+    pub fn show(&self, scale: &mut Value) {
+        ssa::scale::to_scale(&self.parent, &ReplicasOf(self.request)).store(scale);
+    }
+
+    /// Writes the owners of the scale into the object.
+    pub fn store(&self, scale: &Value, object: &mut Value) {
+        let owners = Managed::of_object(scale).unwrap_or_default();
+        let api_version = self.request.resource.kind.api_version();
+        ssa::scale::to_parent(&self.parent, &owners, &api_version, &ReplicasOf(self.request)).store(object);
+    }
+}
+
+/// Runs with the options for writing the scale of an object.
+fn with_scale<T>(request: &Request, writer: &Writer, force: bool, run: impl FnOnce(&ssa::Options<'_>) -> T) -> T {
+    let kind = GroupVersionKind::new("autoscaling", "v1", "Scale");
+    let empty = json!({"apiVersion": kind.api_version(), "kind": kind.kind, "metadata": {}, "spec": {}, "status": {}});
+    run(&ssa::Options {
+        manager: &writer.manager,
+        force,
+        subresource: &writer.subresource,
+        kind: &kind,
+        schema: Schemas::builtin().of_kind(&kind),
+        empty: &empty,
+        reset_fields: &[(kind.api_version(), Filter::excluding(&[&["status"]]))],
+        versions: None,
+        now: request.core.now(),
+    })
+}
+
+/// As [`update`], of a scale.
+pub fn update_scale(request: &Request, scale: Value, old: &Value, writer: &Writer) -> Value {
+    with_scale(request, writer, false, |options| ssa::update(Some(old), scale, options))
+}
+
+/// As [`apply`], to a scale.
+///
+/// # Errors
+///
+/// As [`apply`].
+pub fn apply_scale(
+    request: &Request,
+    old: &Value,
+    config: &Value,
+    writer: &Writer,
+    force: bool,
+) -> Result<Value, Status> {
+    with_scale(request, writer, force, |options| ssa::apply(Some(old), config, options)).map_err(|e| e.to_status())
 }

@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use crate::kinds::columns;
-use crate::object::{Status, Value, meta};
+use crate::object::{GroupKind, Status, Value, meta};
 
 use super::context::Request;
 
@@ -31,15 +31,26 @@ fn include(request: &Request) -> Result<Include, Status> {
 
 /// The head of a table: columns.
 fn definitions(request: &Request) -> Vec<Value> {
-    if is_scale(request) {
-        return scale_columns().iter().map(columns::Column::to_value).collect();
+    match scale_of(request) {
+        Some(Scale::Custom) => scale_columns().iter().map(columns::Column::to_value).collect(),
+        Some(Scale::BuiltIn) => columns::of(&scale_kind()).iter().map(columns::Column::to_value).collect(),
+        None => request.resource.strategy.table_columns(&request.resource),
     }
-    request.resource.strategy.table_columns(&request.resource)
 }
 
-/// Whether the table shows the scale of a custom resource.
-fn is_scale(request: &Request) -> bool {
-    request.resource.custom && request.info.subresource == "scale"
+/// Whose scale a table shows; the two have columns of their own.
+enum Scale {
+    Custom,
+    BuiltIn,
+}
+
+fn scale_of(request: &Request) -> Option<Scale> {
+    let kind = if request.resource.custom { Scale::Custom } else { Scale::BuiltIn };
+    (request.info.subresource == "scale").then_some(kind)
+}
+
+fn scale_kind() -> GroupKind {
+    GroupKind { group: "autoscaling".into(), kind: "Scale".into() }
 }
 
 fn scale_columns() -> [columns::Column; 4] {
@@ -67,10 +78,10 @@ fn scale_cells(object: &Value, now: chrono::DateTime<chrono::Utc>) -> Vec<Value>
 
 fn row(request: &Request, object: &Value, include: Include, version: &str) -> Value {
     let now = request.core.now();
-    let cells = if is_scale(request) {
-        scale_cells(object, now)
-    } else {
-        request.resource.strategy.table_cells(&request.resource, object, now)
+    let cells = match scale_of(request) {
+        Some(Scale::Custom) => scale_cells(object, now),
+        Some(Scale::BuiltIn) => columns::cells(&scale_kind(), object, now),
+        None => request.resource.strategy.table_cells(&request.resource, object, now),
     };
     let mut row = json!({"cells": cells});
     let conditions = columns::row_conditions(&request.resource.kind.group_kind(), object);

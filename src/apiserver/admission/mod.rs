@@ -163,7 +163,7 @@ pub fn default_chain() -> Chain {
         simple("DefaultStorageClass", storage::default_storage_class, nothing),
         simple("StorageObjectInUseProtection", storage::protect, nothing),
         simple("PersistentVolumeClaimResize", nothing, storage::resize),
-        simple("RuntimeClass", pods::runtime_class, nothing),
+        simple("RuntimeClass", pods::runtime_class, pods::runtime_class_overhead),
         simple("CertificateApproval", nothing, certificates::approval),
         simple("CertificateSigning", nothing, certificates::signing),
         simple("CertificateSubjectRestriction", nothing, certificates::subject),

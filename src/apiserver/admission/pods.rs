@@ -145,27 +145,46 @@ pub fn runtime_class(core: &Core, attributes: &mut Attributes) -> Result<(), Sta
     outcome.map_err(|why| attributes.forbidden(&why))
 }
 
-fn set_runtime_class(core: &Core, pod: &mut Value) -> Result<(), String> {
+const OTHER_OVERHEAD: &str = "pod rejected: Pod's Overhead doesn't match RuntimeClass's defined Overhead";
+
+/// The runtime class that a pod names, if it names one.
+fn class_of(core: &Core, pod: &Value) -> Result<Option<Value>, String> {
     let name = meta::str_at(pod, &["spec", "runtimeClassName"]);
     if name.is_empty() {
-        return Ok(());
+        return Ok(None);
     }
     let quoted = crate::object::go::quote(name);
     let entry = core.store.get(&format!("/registry/runtimeclasses/{name}"));
     let entry = entry.ok_or_else(|| format!("pod rejected: RuntimeClass {quoted} not found"))?;
-    let class = entry.object("node.k8s.io/v1", "RuntimeClass");
-    let given = meta::get(pod, &["spec", "overhead"]).cloned();
-    match meta::get(&class, &["overhead", "podFixed"]) {
-        Some(fixed) => {
-            if given.is_some_and(|given| given != *fixed) {
-                return Err("pod rejected: Pod's Overhead doesn't match RuntimeClass's defined Overhead".into());
+    Ok(Some(entry.object("node.k8s.io/v1", "RuntimeClass")))
+}
+
+/// `RuntimeClass`: the overhead of a pod is that of its class.
+pub fn runtime_class_overhead(core: &Core, attributes: &mut Attributes) -> Result<(), Status> {
+    if attributes.operation != Operation::Create || !attributes.is_for("", "pods", "") {
+        return Ok(());
+    }
+    let Some(pod) = &attributes.object else { return Ok(()) };
+    let judged = class_of(core, pod).and_then(|class| {
+        let fixed = class.as_ref().and_then(|class| meta::get(class, &["overhead", "podFixed"]));
+        match (fixed, meta::get(pod, &["spec", "overhead"])) {
+            (Some(fixed), given) if given != Some(fixed) => Err(OTHER_OVERHEAD.to_owned()),
+            (None, Some(_)) => {
+                Err("pod rejected: Pod Overhead set without corresponding RuntimeClass defined Overhead".to_owned())
             }
-            meta::set(pod, &["spec", "overhead"], fixed.clone());
+            _ => Ok(()),
         }
-        None if given.is_some() => {
-            return Err("pod rejected: Pod Overhead set without corresponding RuntimeClass defined Overhead".into());
+    });
+    judged.map_err(|why| attributes.forbidden(&why))
+}
+
+fn set_runtime_class(core: &Core, pod: &mut Value) -> Result<(), String> {
+    let Some(class) = class_of(core, pod)? else { return Ok(()) };
+    if let Some(fixed) = meta::get(&class, &["overhead", "podFixed"]) {
+        if meta::get(pod, &["spec", "overhead"]).is_some_and(|given| given != fixed) {
+            return Err(OTHER_OVERHEAD.into());
         }
-        None => {}
+        meta::set(pod, &["spec", "overhead"], fixed.clone());
     }
     for (key, value) in meta::texts(meta::map_at(&class, &["scheduling", "nodeSelector"])) {
         let present = meta::str_at(pod, &["spec", "nodeSelector", key]).to_owned();

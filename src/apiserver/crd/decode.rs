@@ -52,7 +52,7 @@ pub fn body(resource: &Resource, schema: &Props, body: &[u8], encoding: Encoding
     duplicates(&parsed.node, "", &mut strict);
     let mut decoded = value(resource, schema, parsed.value)?;
     strict.append(&mut decoded.strict);
-    Ok(Decoded { object: decoded.object, strict })
+    Ok(Decoded { object: decoded.object, strict, empties: Vec::new() })
 }
 
 /// Fields that stand more than once.
@@ -108,7 +108,7 @@ pub fn value(resource: &Resource, schema: &Props, mut value: Value) -> Result<De
     // Unknown fields of the metadata come in their alphabetic place.
     let mut all: Vec<String> = strict.into_iter().chain(unknown).collect();
     all.sort();
-    Ok(Decoded { object: value, strict: all })
+    Ok(Decoded { object: value, strict: all, empties: Vec::new() })
 }
 
 /// Brings `metadata` into the form of its Go type.

@@ -10,6 +10,7 @@ use chrono::{DateTime, Utc};
 use futures_util::future::BoxFuture;
 
 use crate::kinds::columns;
+use crate::kinds::decode::Empty;
 use crate::kinds::rules::{self, Context, GarbageCollection, Rules, StatusSplit};
 use crate::object::{GroupKind, Status, Value};
 
@@ -19,6 +20,7 @@ use super::negotiate::Encoding;
 use super::registry::Resource;
 use super::store::Write;
 
+mod api_service;
 mod namespace;
 mod service;
 
@@ -30,12 +32,14 @@ pub struct Scope<'a> {
     pub resource: &'a Resource,
     /// Nothing is going to be stored.
     pub dry_run: bool,
+    /// Empty lists and maps that the client sent and that are not a part of the object as it is stored.
+    pub empties: &'a [Empty],
 }
 
 impl Scope<'_> {
-    fn context(&self) -> Context {
+    fn context(&self) -> Context<'_> {
         // As `--allow-privileged=true`.
-        Context { now: self.core.now(), allow_privileged: true }
+        Context { now: self.core.now(), allow_privileged: true, empties: self.empties }
     }
 }
 
@@ -204,12 +208,16 @@ pub trait Strategy: Send + Sync {
 pub struct BuiltIn {
     kind: GroupKind,
     rules: &'static Rules,
+    /// What follows a write.
+    written: Option<Written>,
 }
+
+type Written = for<'a> fn(&'a Core, &'a Value) -> BoxFuture<'a, ()>;
 
 impl BuiltIn {
     /// The rules of a kind.
     pub fn new(kind: GroupKind) -> Self {
-        Self { rules: rules::of(&kind), kind }
+        Self { rules: rules::of(&kind), kind, written: None }
     }
 
     fn answer(&self, outcome: Result<Vec<String>, crate::object::field::ErrorList>, object: &Value) -> Outcome {
@@ -247,6 +255,13 @@ impl Strategy for BuiltIn {
             other => self.rules.before_subresource_update(other, object, old, &scope.context()),
         };
         self.answer(outcome, object)
+    }
+
+    fn after_write<'a>(&'a self, core: &'a Core, object: &'a Value) -> BoxFuture<'a, ()> {
+        match self.written {
+            Some(written) => written(core, object),
+            None => Box::pin(std::future::ready(())),
+        }
     }
 
     fn requested_by(&self, object: &mut Value, user: &super::auth::UserInfo) {
@@ -289,6 +304,7 @@ pub fn of(kind: &GroupKind) -> Arc<dyn Strategy> {
         ("apiextensions.k8s.io", "CustomResourceDefinition") => {
             Arc::new(super::crd::definition::DefinitionStrategy(generic))
         }
+        ("apiregistration.k8s.io", "APIService") => Arc::new(BuiltIn { written: Some(api_service::settle), ..generic }),
         ("", "Namespace") => Arc::new(namespace::NamespaceStrategy(generic)),
         ("", "Service") => Arc::new(service::ServiceStrategy(generic)),
         _ => Arc::new(generic),

@@ -5,14 +5,16 @@ use std::sync::Arc;
 use serde_json::json;
 
 use crate::apiserver::context::{Answer, Request};
+use crate::apiserver::managed::{self, ScaleOwners, Writer};
 use crate::apiserver::options::WriteOptions;
-use crate::apiserver::verbs::get;
 use crate::apiserver::verbs::patch::{Patch, bare, patch_type, refused_patch};
 use crate::apiserver::verbs::update::{self, Plan};
+use crate::apiserver::verbs::{apply, get};
 use crate::apiserver::{decode, respond};
 use crate::object::field::{Error, Path};
 use crate::object::selector::LabelSelector;
 use crate::object::{GroupKind, GroupVersionKind, Status, Value, meta};
+use crate::patch::apply::PatchType;
 
 /// Answers a request for `scale`.
 ///
@@ -97,23 +99,48 @@ async fn put(request: &Arc<Request>) -> Answer {
     options.report(request, decoded.strict)?;
     let scale = decoded.object;
     update::require_name(request, &scale)?;
-    change(request, &options, "UpdateOptions", &|_, _| Ok(scale.clone())).await
+    let writer = Writer::of(request, &options);
+    change(request, &options, "UpdateOptions", &|request, live| {
+        Ok(managed::update_scale(request, scale.clone(), live, &writer))
+    })
+    .await
 }
 
 async fn patch(request: &Arc<Request>) -> Answer {
     let patch_type = patch_type(request)?;
     let options = WriteOptions::of(request, "PatchOptions")?;
+    if patch_type == PatchType::Apply {
+        return apply_config(request, &options).await;
+    }
     let patch = Patch::parse(request, patch_type)?;
-    change(request, &options, "PatchOptions", &|request, old| {
-        let patched = patch.apply_as(request, old, &kind())?;
+    let writer = Writer::of(request, &options);
+    change(request, &options, "PatchOptions", &|request, live| {
+        let mut bare_live = live.clone();
+        meta::remove(&mut bare_live, &["metadata", "managedFields"]);
+        let patched = patch.apply_as(request, &bare_live, &kind())?;
         let shown = patch.shown(&patched);
         let decoded =
             decode::value_of_kind(&kind(), patched).map_err(|status| refused_patch(&shown, bare(&status.message)))?;
+        Ok(managed::update_scale(request, decoded.object, live, &writer))
+    })
+    .await
+}
+
+/// Server-side apply of a scale: replicas have owners like every other field.
+async fn apply_config(request: &Arc<Request>, options: &WriteOptions) -> Answer {
+    let config = apply::read_config(request, options)?;
+    let writer = Writer::of(request, options);
+    change(request, options, "PatchOptions", &|request, live| {
+        apply::check_config(request, &config)?;
+        let applied = managed::apply_scale(request, live, &config, &writer, options.force)?;
+        let decoded = decode::value_of_kind(&kind(), applied)?;
+        options.report(request, decoded.strict)?;
         Ok(decoded.object)
     })
     .await
 }
 
+/// Makes the new scale of the present one, both with the owners of the replicas.
 type NewScale<'a> = &'a (dyn Fn(&Request, &Value) -> Result<Value, Status> + Send + Sync);
 
 async fn change(request: &Request, options: &WriteOptions, options_kind: &'static str, new: NewScale<'_>) -> Answer {
@@ -122,12 +149,15 @@ async fn change(request: &Request, options: &WriteOptions, options_kind: &'stati
         options_kind,
         subresource: "scale",
         create: false,
-        owns_fields: false,
+        owns_fields: true,
         is_patch: options_kind == "PatchOptions",
     };
     let updated = update::change(request, &plan, &|old| {
         let old = old.ok_or_else(|| request.not_found())?;
-        let scale = new(request, &of_object(request, old))?;
+        let owners = ScaleOwners::of(request, old);
+        let mut live = of_object(request, old);
+        owners.show(&mut live);
+        let scale = new(request, &live)?;
         validate(request, &scale)?;
         let mut object = old.clone();
         let replicas = meta::int_at(&scale, &["spec", "replicas"]).unwrap_or_default();
@@ -137,6 +167,7 @@ async fn change(request: &Request, options: &WriteOptions, options_kind: &'stati
         if !uid.is_empty() {
             meta::set(&mut object, &["metadata", "uid"], uid);
         }
+        owners.store(&scale, &mut object);
         Ok(object)
     })
     .await?;

@@ -17,9 +17,7 @@ use super::update::{self, Plan};
 /// 400, 403, 404, 409, 422, 500.
 pub async fn apply(request: &Request, options: &WriteOptions) -> Answer {
     let resource = &request.resource;
-    let config = manifest::yaml_to_value(&request.body, false)
-        .map_err(|e| Status::bad_request(format!("error decoding YAML: error converting YAML to JSON: {e}")))?;
-    report_repetitions(request, options)?;
+    let config = read_config(request, options)?;
     let subresource = request.info.subresource.clone();
     let plan = Plan {
         options,
@@ -31,8 +29,7 @@ pub async fn apply(request: &Request, options: &WriteOptions) -> Answer {
     };
     let writer = Writer::of(request, options);
     let updated = update::change(request, &plan, &|old| {
-        let mut config = config.clone();
-        check_config(request, &mut config)?;
+        check_config(request, &config)?;
         let applied = managed::apply(request, old, &config, &writer, options.force)?;
         let mut object = settle(request, options, applied)?;
         create::check_namespace(request, &object)?;
@@ -42,6 +39,18 @@ pub async fn apply(request: &Request, options: &WriteOptions) -> Answer {
     })
     .await?;
     respond::object(request, if updated.created { 201 } else { 200 }, &updated.object)
+}
+
+/// Reads the configuration in the body.
+///
+/// # Errors
+///
+/// 400 for what is no YAML, or has repeated keys where that is refused.
+pub fn read_config(request: &Request, options: &WriteOptions) -> Result<Value, Status> {
+    let config = manifest::yaml_to_value(&request.body, false)
+        .map_err(|e| Status::bad_request(format!("error decoding YAML: error converting YAML to JSON: {e}")))?;
+    report_repetitions(request, options)?;
+    Ok(config)
 }
 
 /// What strict reading of the configuration objects to: repeated keys.
@@ -64,7 +73,11 @@ fn settle(request: &Request, options: &WriteOptions, applied: Value) -> Result<V
 }
 
 /// The configuration speaks of the object in the path.
-fn check_config(request: &Request, config: &mut Value) -> Result<(), Status> {
+///
+/// # Errors
+///
+/// 400.
+pub fn check_config(request: &Request, config: &Value) -> Result<(), Status> {
     if !config.is_object() {
         return Err(Status::bad_request("invalid object type: /, Kind="));
     }

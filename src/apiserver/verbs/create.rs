@@ -7,9 +7,13 @@ use crate::apiserver::context::{Answer, Request};
 use crate::apiserver::core::{store_failure, timestamp};
 use crate::apiserver::options::WriteOptions;
 use crate::apiserver::store::{Encoded, Expect, Write, WriteError};
+use crate::apiserver::strategy::Scope;
 use crate::apiserver::{managed, respond};
+use crate::kinds::decode::put_back;
 use crate::object::field::{Error, Path};
 use crate::object::{Map, Status, Value, meta};
+
+use super::update;
 
 /// Names longer than this are cut before five characters are put behind them.
 const MAX_GENERATED_BASE: usize = 58;
@@ -31,6 +35,7 @@ pub async fn create(request: &Request) -> Answer {
     let mut object = decoded.object;
     check_namespace(request, &object)?;
     resource.strategy.default(resource, &mut object);
+    put_back(&mut object, &decoded.empties);
     let created = create_object(request, object, &options, false).await?;
     respond::object(request, 201, &created)
 }
@@ -90,6 +95,7 @@ async fn create_once(
     owned: bool,
 ) -> Result<Value, Status> {
     let (core, resource) = (&request.core, &request.resource);
+    let empties = update::take_empties(request, &mut object);
     fill_metadata(request, &mut object);
     resource.strategy.requested_by(&mut object, &request.user);
     if !owned {
@@ -105,9 +111,9 @@ async fn create_once(
     core.admission.admit(core, &mut attributes).await?;
     let mut object = attributes.object.take().unwrap_or_default();
     require_name(request, &object)?;
-    let scope = request.scope(options.dry_run);
+    let scope = Scope { empties: &empties, ..request.scope(options.dry_run) };
     resource.strategy.allocate(&scope, &mut object, None)?;
-    let outcome = finish(request, &mut object, &mut attributes, options).await;
+    let outcome = finish(request, &scope, &mut object, &mut attributes, options).await;
     let written = outcome.is_ok() && !options.dry_run;
     resource.strategy.settled(&scope, Some(&object), None, written);
     outcome
@@ -116,13 +122,13 @@ async fn create_once(
 /// Validation, admission's judgement and the write itself.
 async fn finish(
     request: &Request,
+    scope: &Scope<'_>,
     object: &mut Value,
     attributes: &mut crate::apiserver::admission::Attributes,
     options: &WriteOptions,
 ) -> Result<Value, Status> {
     let (core, resource) = (&request.core, &request.resource);
-    let scope = request.scope(options.dry_run);
-    request.warn_all(resource.strategy.before_create(&scope, object)?);
+    request.warn_all(resource.strategy.before_create(scope, object)?);
     attributes.object = Some(object.clone());
     if attributes.name.is_empty() {
         attributes.name = meta::name(object).to_owned();
@@ -139,7 +145,7 @@ async fn finish(
         return Ok(resource.shown(object.clone()));
     }
     let mut writes = vec![Write { key, expect: Expect::Absent, value: Some(Encoded::new(object)) }];
-    writes.extend(resource.strategy.companions(&scope, Some(object), None));
+    writes.extend(resource.strategy.companions(scope, Some(object), None));
     match core.store.write_all(writes).await.into_iter().next() {
         Some(Ok(entry)) => {
             let stored = resource.stored_object(&entry);

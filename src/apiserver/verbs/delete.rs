@@ -152,7 +152,9 @@ fn check_preconditions(request: &Request, name: &str, options: &DeleteOptions, o
             "the {what} in the precondition ({given}) does not match the {what} in record ({found}). The object might \
              have been {hint}"
         );
-        Status::conflict(&kind.group, &kind.kind, name, &why)
+        // The kind is that of the storage, which several groups may share.
+        let stored = &request.resource.stored;
+        Status::conflict(&stored.group, &stored.kind, name, &why)
     };
     if let Some(uid) = options.uid.as_deref().filter(|uid| *uid != meta::uid(object)) {
         return Err(conflict("UID", uid, meta::uid(object), "deleted and then recreated"));
@@ -197,13 +199,15 @@ async fn attempt(
     if options.dry_run {
         return Ok(Some(Deleted { object: resource.shown(shown), gone }));
     }
+    // What goes at once is answered under the revision of its removal, which is the last write to it.
+    let own = writes.iter().filter(|write| write.key == key).count();
     if gone {
         writes.extend(resource.strategy.companions(&scope, None, Some(&object)));
     }
-    match core.store.write_all(writes).await.into_iter().next() {
-        Some(Ok(first)) => {
+    match core.store.write_all(writes).await.into_iter().take(own).last() {
+        Some(Ok(last)) => {
             let mut shown = shown;
-            meta::set(&mut shown, &["metadata", "resourceVersion"], first.revision.to_string());
+            meta::set(&mut shown, &["metadata", "resourceVersion"], last.revision.to_string());
             if gone {
                 resource.strategy.settled(&scope, None, Some(&object), true);
                 resource.strategy.deleted(core, &shown).await;

@@ -3,9 +3,10 @@
 use serde_json::json;
 
 use crate::apiserver::context::{Answer, Request};
+use crate::apiserver::decode::Decoded;
 use crate::apiserver::options::{FieldValidation, WriteOptions};
 use crate::apiserver::{decode, respond};
-use crate::kinds::decode::Node;
+use crate::kinds::decode::{Node, put_back};
 use crate::object::field::{Error, Path};
 use crate::object::{GroupKind, GroupVersionKind, Status, Value, go, meta};
 use crate::patch::apply::PatchType;
@@ -79,9 +80,11 @@ pub async fn patch(request: &Request) -> Answer {
     let updated = update::change(request, &plan, &|old| {
         let old = old.ok_or_else(|| request.not_found())?;
         let patched = patch.apply(request, old)?;
-        let mut object = read_back(request, &options, patched, &patch)?;
+        let decoded = read_back(request, &options, patched, &patch)?;
+        let mut object = decoded.object;
         check_identity(request, &mut object)?;
         resource.strategy.default(resource, &mut object);
+        put_back(&mut object, &decoded.empties);
         Ok(object)
     })
     .await?;
@@ -89,7 +92,7 @@ pub async fn patch(request: &Request) -> Answer {
 }
 
 /// Reads what a patch made as an object.
-fn read_back(request: &Request, options: &WriteOptions, patched: Value, patch: &Patch) -> Result<Value, Status> {
+fn read_back(request: &Request, options: &WriteOptions, patched: Value, patch: &Patch) -> Result<Decoded, Status> {
     let gvk = request.resource.kind.gvk();
     let shown = patch.shown(&patched);
     let mut patched = patched;
@@ -107,13 +110,14 @@ fn read_back(request: &Request, options: &WriteOptions, patched: Value, patch: &
         let unstructured = patch.is_strategic().then(|| as_unstructured(why)).flatten();
         refused_patch(&shown, unstructured.as_deref().unwrap_or(why))
     })?;
+    let mut decoded = decoded;
     let mut strict = patch.strict.clone();
-    strict.extend(decoded.strict);
+    strict.append(&mut decoded.strict);
     if !strict.is_empty() && options.field_validation == FieldValidation::Strict {
         return Err(refused_patch(&shown, &format!("strict decoding error: {}", strict.join(", "))));
     }
     options.report(request, strict)?;
-    Ok(decoded.object)
+    Ok(decoded)
 }
 
 /// Fails for an outcome of another kind: it is read as what it says it is first.

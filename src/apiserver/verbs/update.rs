@@ -7,7 +7,9 @@ use crate::apiserver::context::{Answer, Request};
 use crate::apiserver::core::store_failure;
 use crate::apiserver::options::WriteOptions;
 use crate::apiserver::store::{Encoded, Entry, Expect, Write, WriteError};
+use crate::apiserver::strategy::Scope;
 use crate::apiserver::{managed, respond};
+use crate::kinds::decode::{Empty, put_back, take_out};
 use crate::object::field::{Error, Path};
 use crate::object::{GroupKind, Map, Status, Value, meta};
 
@@ -60,6 +62,7 @@ pub async fn update(request: &Request) -> Answer {
     require_name(request, &object)?;
     check_name(request, &mut object)?;
     resource.strategy.default(resource, &mut object);
+    put_back(&mut object, &decoded.empties);
     let subresource = request.info.subresource.clone();
     let plan = Plan {
         options: &options,
@@ -71,6 +74,11 @@ pub async fn update(request: &Request) -> Answer {
     };
     let updated = change(request, &plan, &|_| Ok(object.clone())).await?;
     respond::object(request, if updated.created { 201 } else { 200 }, &updated.object)
+}
+
+/// Takes out of an object what [`put_back`] put in: it goes on as it will be stored.
+pub fn take_empties(request: &Request, object: &mut Value) -> Vec<Empty> {
+    if request.resource.custom { Vec::new() } else { take_out(object) }
 }
 
 /// An object that is put must have a name.
@@ -158,6 +166,7 @@ async fn attempt(
     let old_stored = resource.stored_object(entry);
     let old = resource.shown(old_stored.clone());
     let mut new = transform(Some(&old))?;
+    let empties = take_empties(request, &mut new);
     check_preconditions(request, plan, &mut new, &old)?;
     keep_metadata(request, &mut new, &old);
     if !plan.owns_fields {
@@ -172,11 +181,11 @@ async fn attempt(
     );
     core.admission.admit(core, &mut attributes).await?;
     let mut object = attributes.object.take().unwrap_or_default();
-    let scope = request.scope(plan.options.dry_run);
+    let scope = Scope { empties: &empties, ..request.scope(plan.options.dry_run) };
     if plan.subresource.is_empty() {
         resource.strategy.allocate(&scope, &mut object, Some(&old_stored))?;
     }
-    let outcome = finish(request, plan, &mut object, &old_stored, &mut attributes, entry).await;
+    let outcome = finish(request, plan, &scope, &mut object, &old_stored, &mut attributes, entry).await;
     let written = matches!(&outcome, Ok(Some(_)) if !plan.options.dry_run);
     if plan.subresource.is_empty() {
         resource.strategy.settled(&scope, Some(&object), Some(&old_stored), written);
@@ -187,17 +196,17 @@ async fn attempt(
 async fn finish(
     request: &Request,
     plan: &Plan<'_>,
+    scope: &Scope<'_>,
     object: &mut Value,
     old: &Value,
     attributes: &mut Attributes,
     entry: &Entry,
 ) -> Result<Option<Updated>, Status> {
     let (core, resource) = (&request.core, &request.resource);
-    let scope = request.scope(plan.options.dry_run);
     let strategy = &resource.strategy;
     let warnings = match plan.subresource {
-        "" => strategy.before_update(&scope, object, old)?,
-        subresource => strategy.before_subresource_update(&scope, subresource, object, old)?,
+        "" => strategy.before_update(scope, object, old)?,
+        subresource => strategy.before_subresource_update(scope, subresource, object, old)?,
     };
     request.warn_all(warnings);
     attributes.object = Some(object.clone());
@@ -218,7 +227,7 @@ async fn finish(
     }
     let expect = Expect::Revision(entry.revision);
     let mut writes = vec![Write { key: entry.key.to_string(), expect, value: Some(Encoded::new(object)) }];
-    writes.extend(strategy.companions(&scope, Some(object), Some(old)));
+    writes.extend(strategy.companions(scope, Some(object), Some(old)));
     match core.store.write_all(writes).await.into_iter().next() {
         Some(Ok(entry)) => {
             let stored = resource.stored_object(&entry);

@@ -7,9 +7,11 @@
 use base64::Engine;
 use serde_json::{Map, json};
 
+mod empties;
 mod node;
 mod time;
 
+pub use empties::{Empty, empties, put_back, take_out};
 pub use node::{Node, SyntaxError};
 
 use super::go_types::{GoKind, GoStruct, GoType, go_struct, settle_struct};

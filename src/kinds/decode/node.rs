@@ -48,6 +48,17 @@ impl Node {
     }
 }
 
+impl Node {
+    /// Whether anything in it is an empty list or map.
+    pub fn has_empty(&self) -> bool {
+        match self {
+            Self::Array(items) => items.is_empty() || items.iter().any(Self::has_empty),
+            Self::Object(fields) => fields.is_empty() || fields.iter().any(|(_, inner)| inner.has_empty()),
+            _ => false,
+        }
+    }
+}
+
 impl From<Value> for Node {
     fn from(value: Value) -> Self {
         match value {

@@ -24,6 +24,7 @@ const WORKLOAD: Rules = Rules {
 pub const RULES: &[Rules] = &[
     Rules {
         kind: "Deployment",
+        warnings: named_warnings,
         prepare_update: |new, old, _| {
             // Annotations are copied to replica sets, and so are a part of what is desired.
             let annotations = |object: &Value| meta::map_at(object, &["metadata", "annotations"]).cloned();
@@ -58,6 +59,7 @@ pub const RULES: &[Rules] = &[
     },
     Rules {
         kind: "ReplicaSet",
+        warnings: named_warnings,
         validate_create: |object| replica_set(object, None),
         validate_update: |new, old| {
             let mut errors = replica_set(new, Some(old));
@@ -99,6 +101,7 @@ pub const RULES: &[Rules] = &[
     },
     Rules {
         kind: "StatefulSet",
+        warnings: stateful_set_warnings,
         update_meta: &[MetaCheck::Create, MetaCheck::Update],
         convert: |set| {
             convert_spec_in(set, &["spec", "template", "spec"]);
@@ -146,6 +149,7 @@ pub const RULES: &[Rules] = &[
     Rules {
         group: "",
         kind: "ReplicationController",
+        warnings: named_warnings,
         update_meta: &[MetaCheck::Create, MetaCheck::Update],
         validate_create: |object| controller(object, None),
         validate_update: |new, old| {
@@ -166,6 +170,21 @@ fn template_warnings(new: &Value, old: Option<&Value>) -> Vec<String> {
     }
     let path = Path::new("spec").child("template");
     pod_warnings::template(&path, new.at("spec").at("template"))
+}
+
+/// Of kinds whose name stands in the host names of their pods.
+fn named_warnings(new: &Value, old: Option<&Value>) -> Vec<String> {
+    let name = pod_warnings::name_of_pods(new).filter(|_| old.is_none());
+    name.into_iter().chain(template_warnings(new, old)).collect()
+}
+
+fn stateful_set_warnings(new: &Value, old: Option<&Value>) -> Vec<String> {
+    let mut out = template_warnings(new, old);
+    if new.at("spec").int("revisionHistoryLimit") < 0 {
+        let message = "a negative value retains all historical revisions; a value >= 0 is recommended";
+        out.push(format!("spec.revisionHistoryLimit: {message}"));
+    }
+    out
 }
 
 fn stated_generation(set: &Value) -> Option<i64> {
@@ -410,6 +429,13 @@ fn stateful_set(object: &Value, old: Option<&Value>) -> ErrorList {
         check::dns_label(e, &path.child("serviceName"), service);
     }
     selector(e, &path, spec, "empty selector is invalid for statefulset");
+    for (i, claim) in spec.list("volumeClaimTemplates").iter().enumerate() {
+        let path = path.child("volumeClaimTemplates").index(i).child("spec");
+        let before = old
+            .and_then(|old| old.at("spec").list("volumeClaimTemplates").get(i))
+            .map_or(&Value::Null, |c| c.at("spec"));
+        storage::claim_spec(e, &path, claim.at("spec"), before);
+    }
     if !template_matches(e, &path, spec) {
         let text = spec.at("selector").clone();
         e.push(Error::invalid(&path.child("selector"), text, ""));
@@ -423,13 +449,6 @@ fn stateful_set(object: &Value, old: Option<&Value>) -> ErrorList {
         let path = pod_path.child("activeDeadlineSeconds");
         e.push(Error::forbidden(&path, "activeDeadlineSeconds in StatefulSet is not Supported"));
     }
-    for (i, claim) in spec.list("volumeClaimTemplates").iter().enumerate() {
-        let path = path.child("volumeClaimTemplates").index(i).child("spec");
-        let before = old
-            .and_then(|old| old.at("spec").list("volumeClaimTemplates").get(i))
-            .map_or(&Value::Null, |c| c.at("spec"));
-        storage::claim_spec(e, &path, claim.at("spec"), before);
-    }
     errors
 }
 
@@ -437,14 +456,13 @@ fn stateful_set(object: &Value, old: Option<&Value>) -> ErrorList {
 fn stateful_template(errors: &mut ErrorList, path: &Path, spec: &Value, old: Option<&Value>) {
     let mut template = spec.at("template").clone();
     let own = template.at("spec").list("volumes").to_vec();
-    let claims: Vec<Value> = spec
-        .list("volumeClaimTemplates")
-        .iter()
-        .map(|claim| {
-            let name = claim.at("metadata").text("name");
-            json!({"name": name, "persistentVolumeClaim": {"claimName": "pvc"}})
-        })
-        .collect();
+    let mut claims: Vec<Value> = Vec::new();
+    for claim in spec.list("volumeClaimTemplates") {
+        let name = claim.at("metadata").text("name");
+        if !claims.iter().any(|known| known.text("name") == name) {
+            claims.push(json!({"name": name, "persistentVolumeClaim": {"claimName": name}}));
+        }
+    }
     let replaced = |volume: &Value| claims.iter().any(|claim| claim.text("name") == volume.text("name"));
     let kept = own.into_iter().filter(|volume| !replaced(volume));
     let volumes: Vec<Value> = claims.iter().cloned().chain(kept).collect();

@@ -417,28 +417,19 @@ fn job_warnings(new: &Value, old: Option<&Value>) -> Vec<String> {
     let mut out = Vec::new();
     let (path, spec) = (Path::new("spec"), new.at("spec"));
     if old.is_none() {
-        out.extend(name_warning(new));
+        out.extend(pod_warnings::name_of_pods(new));
         if spec.int("completions") > 100_000
             && spec.int("parallelism") > 10_000
             && spec.text("completionMode") == "Indexed"
         {
             out.push("In Indexed Jobs with a number of completions higher than 10^5 and a parallelism higher than 10^4, Kubernetes might not be able to track completedIndexes when a big number of indexes fail".to_owned());
         }
+    }
+    let generation = |object: &Value| object.at("metadata").int("generation");
+    if old.is_none_or(|old| generation(old) != generation(new)) {
         out.extend(pod_warnings::template(&path.child("template"), spec.at("template")));
     }
     out
-}
-
-/// Names of pods derived from the name should be host names.
-fn name_warning(object: &Value) -> Vec<String> {
-    let messages = crate::object::names::is_dns1123_label(meta::name(object));
-    if messages.is_empty() {
-        return Vec::new();
-    }
-    let list = messages.join(", ");
-    vec![format!(
-        "metadata.name: this is used in Pod names and hostnames, which can result in surprising behavior; a DNS label is recommended: [{list}]"
-    )]
 }
 
 fn cron_job(job: &Value, old: Option<&Value>) -> ErrorList {
@@ -511,7 +502,7 @@ fn job_template(errors: &mut ErrorList, path: &Path, template: &Value, old: Opti
 }
 
 fn cron_warnings(new: &Value, old: Option<&Value>) -> Vec<String> {
-    let mut out = if old.is_none() { name_warning(new) } else { Vec::new() };
+    let mut out: Vec<String> = pod_warnings::name_of_pods(new).filter(|_| old.is_none()).into_iter().collect();
     let generation = |object: &Value| object.at("metadata").int("generation");
     if old.is_none_or(|old| generation(old) != generation(new)) {
         let path = Path::new("spec").child("jobTemplate").child("spec").child("template");

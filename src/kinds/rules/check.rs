@@ -1,9 +1,12 @@
 //! The checks that validations of many kinds share; each appends what is wrong to `errors`.
 
+use std::net::{IpAddr, Ipv6Addr};
+
 use serde_json::json;
 
 use super::value::Fields;
 use crate::object::field::{Error, ErrorKind, ErrorList, Path};
+use crate::object::go::quote;
 use crate::object::quantity::Quantity;
 use crate::object::selector::LabelSelector;
 use crate::object::{Map, Value, names};
@@ -132,19 +135,68 @@ pub fn immutable(errors: &mut ErrorList, path: &Path, new: &Value, old: &Value) 
     }
 }
 
-/// A valid IP address.
+/// A valid IP address, not one that programs read in different ways (`IsValidIPForLegacyField`).
 pub fn ip(errors: &mut ErrorList, path: &Path, value: &str) {
     messages(errors, path, value, names::is_valid_ip(value));
+    if names::parse_ip_sloppy(value).is_some() {
+        if has_leading_zero(value) {
+            errors.push(Error::invalid(path, value, "must not have leading 0s"));
+        }
+        if is_mapped(value) {
+            errors.push(Error::invalid(path, value, "must not be an IPv4-mapped IPv6 address"));
+        }
+    }
 }
 
-/// A valid CIDR.
+/// A valid CIDR (`IsValidCIDRForLegacyField`).
 pub fn cidr(errors: &mut ErrorList, path: &Path, value: &str) {
     messages(errors, path, value, names::is_valid_cidr(value));
+    let Some((address, bits)) = names::parse_cidr_sloppy(value) else { return };
+    let (text, length) = value.split_once('/').unwrap_or((value, ""));
+    let message = if has_leading_zero(text) || (length.len() > 1 && length.starts_with('0')) {
+        "must not have leading 0s in IP or prefix length"
+    } else if is_mapped(text) {
+        "must not have an IPv4-mapped IPv6 address"
+    } else if has_bits_beyond(address, bits) {
+        "must not have bits set beyond the prefix length"
+    } else {
+        return;
+    };
+    errors.push(Error::invalid(path, value, message));
+}
+
+fn has_leading_zero(address: &str) -> bool {
+    !address.contains(':') && address.split('.').any(|part| part.len() > 1 && part.starts_with('0'))
+}
+
+fn is_mapped(address: &str) -> bool {
+    address.contains(':') && names::parse_ip_sloppy(address).is_some_and(|address| address.is_ipv4())
+}
+
+fn has_bits_beyond(address: IpAddr, bits: u8) -> bool {
+    match address {
+        IpAddr::V4(address) => u32::from(address).checked_shl(u32::from(bits)).unwrap_or(0) != 0,
+        IpAddr::V6(address) => u128::from(address).checked_shl(u32::from(bits)).unwrap_or(0) != 0,
+    }
+}
+
+/// What is said of an IPv6 address that is not spelled as it should be (`GetWarningsForIP`).
+pub fn ip_warning(path: &Path, value: &str) -> Option<String> {
+    let canonical = value.parse::<Ipv6Addr>().ok()?.to_string();
+    let message = "should be in RFC 5952 canonical format";
+    (canonical != value).then(|| format!("{path}: IPv6 address {} {message} ({})", quote(value), quote(&canonical)))
+}
+
+/// The same of an IPv6 range (`GetWarningsForCIDR`).
+pub fn cidr_warning(path: &Path, value: &str) -> Option<String> {
+    let (address, bits) = value.split_once('/')?;
+    let canonical = format!("{}/{bits}", address.parse::<Ipv6Addr>().ok()?);
+    let message = "should be in RFC 5952 canonical format";
+    (canonical != value).then(|| format!("{path}: IPv6 CIDR value {} {message} ({})", quote(value), quote(&canonical)))
 }
 
 /// Neither unspecified, loopback nor link-local.
 pub fn non_special_ip(errors: &mut ErrorList, path: &Path, value: &str) {
-    use std::net::IpAddr;
     let Some(ip) = names::parse_ip_sloppy(value) else {
         errors.push(Error::invalid(path, value, "must be a valid IP address"));
         return;

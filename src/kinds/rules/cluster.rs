@@ -91,9 +91,6 @@ pub const RULES: &[Rules] = &[
         garbage_collection: GarbageCollection::Unsupported,
         ..GENERIC
     },
-    Rules { group: "resource.k8s.io", kind: "ResourceClaim", status: StatusSplit::Status, ..GENERIC },
-    Rules { group: "resource.k8s.io", kind: "DeviceClass", generation: true, ..GENERIC },
-    Rules { group: "resource.k8s.io", kind: "ResourceSlice", generation: true, ..GENERIC },
 ];
 
 /// A slice; addresses that are stored already pass.

@@ -1,7 +1,7 @@
 //! What the registry does for every kind around the kind's own rules.
 
 use crate::kinds::Kinds;
-use crate::kinds::decode::settle;
+use crate::kinds::decode::{put_back, settle};
 use crate::object::field::ErrorList;
 use crate::object::{Value, meta};
 
@@ -26,13 +26,16 @@ impl Rules {
         (self.prepare_create)(object, context);
         settle(object);
         let namespaced = is_namespaced(object);
+        judge(object, context, |object| {
+            let mut errors = ErrorList::new();
+            if self.name != NameRule::Own {
+                object_meta::create(&mut errors, object, namespaced, self.name);
+                object_meta::standard_finalizers(&mut errors, object);
+            }
+            errors.extend((self.validate_create)(object));
+            errors
+        })?;
         let mut errors = ErrorList::new();
-        if self.name != NameRule::Own {
-            object_meta::create(&mut errors, object, namespaced, self.name);
-            object_meta::standard_finalizers(&mut errors, object);
-        }
-        errors.extend((self.validate_create)(object));
-        permit(&mut errors, context)?;
         object_meta::create(&mut errors, object, namespaced, NameRule::PathSegment);
         permit(&mut errors, context)?;
         let warnings = (self.warnings)(object, None);
@@ -54,16 +57,18 @@ impl Rules {
         keep_system_fields(object, old);
         settle(object);
         let namespaced = is_namespaced(object);
-        let mut errors = common_update(object, old, namespaced);
-        for check in self.update_meta {
-            match check {
-                MetaCheck::Create => object_meta::create(&mut errors, object, namespaced, self.name),
-                MetaCheck::Update => object_meta::update(&mut errors, object, old),
+        judge(object, context, |object| {
+            let mut errors = common_update(object, old, namespaced);
+            for check in self.update_meta {
+                match check {
+                    MetaCheck::Create => object_meta::create(&mut errors, object, namespaced, self.name),
+                    MetaCheck::Update => object_meta::update(&mut errors, object, old),
+                }
+                object_meta::standard_finalizers(&mut errors, object);
             }
-            object_meta::standard_finalizers(&mut errors, object);
-        }
-        errors.extend((self.validate_update)(object, old));
-        permit(&mut errors, context)?;
+            errors.extend((self.validate_update)(object, old));
+            errors
+        })?;
         let warnings = (self.warnings)(object, Some(old));
         (self.canonicalize)(object);
         Ok(warnings)
@@ -88,9 +93,11 @@ impl Rules {
         }
         keep_system_fields(object, old);
         settle(object);
-        let mut errors = common_update(object, old, is_namespaced(object));
-        errors.extend((rule.validate)(object, old));
-        permit(&mut errors, context)?;
+        judge(object, context, |object| {
+            let mut errors = common_update(object, old, is_namespaced(object));
+            errors.extend((rule.validate)(object, old));
+            errors
+        })?;
         Ok((self.warnings)(object, Some(old)))
     }
 
@@ -104,15 +111,28 @@ impl Rules {
         (self.prepare_status_update)(object, old, context);
         keep_system_fields(object, old);
         settle(object);
-        let mut errors = common_update(object, old, is_namespaced(object));
-        if self.name != NameRule::Own {
-            object_meta::update(&mut errors, object, old);
-            object_meta::standard_finalizers(&mut errors, object);
-        }
-        errors.extend((self.validate_status_update)(object, old));
-        permit(&mut errors, context)?;
+        judge(object, context, |object| {
+            let mut errors = common_update(object, old, is_namespaced(object));
+            if self.name != NameRule::Own {
+                object_meta::update(&mut errors, object, old);
+                object_meta::standard_finalizers(&mut errors, object);
+            }
+            errors.extend((self.validate_status_update)(object, old));
+            errors
+        })?;
         Ok(Vec::new())
     }
+}
+
+/// Validates an object. What is wrong is told of the object as it was sent: with its empty lists and maps.
+fn judge(object: &Value, context: &Context, validate: impl Fn(&Value) -> ErrorList) -> Result<(), ErrorList> {
+    let judged = permit(&mut validate(object), context);
+    if judged.is_ok() || context.empties.is_empty() {
+        return judged;
+    }
+    let mut sent = object.clone();
+    put_back(&mut sent, context.empties);
+    permit(&mut validate(&sent), context).and(judged)
 }
 
 /// What `rest.BeforeUpdate` checks before the kind's own validation.

@@ -6,7 +6,7 @@
 use serde_json::json;
 
 use super::value::Fields;
-use crate::kinds::go_types::{GoKind, GoStruct, GoType, go_struct};
+use crate::kinds::go_types::{GoField, GoKind, GoStruct, GoType, go_struct};
 use crate::object::Value;
 
 /// An object of a Go type as ordered fields.
@@ -26,6 +26,26 @@ const HOST_FIELDS: &[(&str, &str)] = &[
 ];
 /// Fields of the versioned pod spec that the internal one has elsewhere or not at all.
 const MOVED: &[&str] = &["hostNetwork", "hostPID", "hostIPC", "shareProcessNamespace", "hostUsers", "serviceAccount"];
+
+/// Fields whose place in the internal declaration is another: type, field, the field that it follows there.
+const REORDERED: &[(&str, &str, &str)] = &[
+    ("io.k8s.api.core.v1.PodSpec", "setHostnameAsFQDN", "subdomain"),
+    ("io.k8s.api.core.v1.PodSpec", "preemptionPolicy", "priority"),
+    ("io.k8s.api.core.v1.PodSpec", "overhead", "runtimeClassName"),
+    ("io.k8s.api.core.v1.PodSecurityContext", "fsGroupChangePolicy", "fsGroup"),
+];
+
+/// The fields of a type in the order of its internal declaration.
+fn internal_fields(of: &'static GoStruct) -> Vec<&'static GoField> {
+    let mut fields: Vec<&GoField> = of.fields.iter().collect();
+    for (_, moved, after) in REORDERED.iter().filter(|(name, ..)| *name == of.definition) {
+        let Some(from) = fields.iter().position(|field| field.json == *moved) else { continue };
+        let field = fields.remove(from);
+        let to = fields.iter().position(|field| field.json == *after).map_or(from, |at| at + 1);
+        fields.insert(to, field);
+    }
+    fields
+}
 
 fn definition(name: &str) -> Option<&'static GoStruct> {
     go_struct(&format!("io.k8s.api.{name}"))
@@ -100,7 +120,7 @@ fn of_definition(name: &str, value: &Value) -> Shown {
 
 fn of_struct(of: &'static GoStruct, value: &Value) -> Shown {
     let mut fields = Vec::new();
-    for field in &of.fields {
+    for field in internal_fields(of) {
         let pod_spec = of.definition.ends_with(".core.v1.PodSpec");
         if pod_spec && MOVED.contains(&field.json) {
             continue;

@@ -14,6 +14,7 @@ use std::sync::OnceLock;
 
 use chrono::{DateTime, Utc};
 
+use crate::kinds::decode::Empty;
 use crate::object::field::ErrorList;
 use crate::object::{GroupKind, Value};
 
@@ -35,6 +36,7 @@ mod networking;
 pub mod object_meta;
 pub mod pod;
 pub mod quantity;
+mod resource;
 pub mod service;
 mod storage;
 mod storage_class;
@@ -46,11 +48,13 @@ pub use generic::Outcome;
 
 /// What a rule may know of the world outside the object.
 #[derive(Clone, Copy, Debug)]
-pub struct Context {
+pub struct Context<'a> {
     /// The present time.
     pub now: DateTime<Utc>,
     /// Whether containers may be privileged (`--allow-privileged`).
     pub allow_privileged: bool,
+    /// Empty lists and maps that the client sent; messages show them.
+    pub empties: &'a [Empty],
 }
 
 /// The detail of errors that [`Context::allow_privileged`] takes back.
@@ -193,6 +197,7 @@ pub const GENERIC: Rules = Rules {
 /// The rows of every file, one slice per API group or family of kinds.
 const TABLE: &[&[Rules]] = &[
     pod::RULES,
+    resource::RULES,
     service::RULES,
     storage::RULES,
     core::RULES,

@@ -506,7 +506,13 @@ fn warnings(service: &Value, _: Option<&Value>) -> Vec<String> {
     if service.at("metadata").at("annotations").has("service.kubernetes.io/topology-aware-hints") {
         out.push("annotation service.kubernetes.io/topology-aware-hints is deprecated, please use service.kubernetes.io/topology-mode instead".to_owned());
     }
-    let spec = service.at("spec");
+    let (path, spec) = (Path::new("spec"), service.at("spec"));
+    let warn_ips = |out: &mut Vec<String>, field: &str| {
+        for (i, ip) in spec.texts(field).iter().enumerate() {
+            out.extend(check::ip_warning(&path.child(field).index(i), ip));
+        }
+    };
+    warn_ips(&mut out, "clusterIPs");
     if headless(spec) && spec.text("sessionAffinity") == "ClientIP" {
         out.push("spec.SessionAffinity is ignored for headless services".to_owned());
     }
@@ -518,6 +524,11 @@ fn warnings(service: &Value, _: Option<&Value>) -> Vec<String> {
     }
     if !spec.list("externalIPs").is_empty() {
         out.push("spec.externalIPs is deprecated and may no longer be implemented in some clusters".to_owned());
+    }
+    warn_ips(&mut out, "externalIPs");
+    out.extend(check::ip_warning(&path.child("loadBalancerIP"), spec.text("loadBalancerIP")));
+    for (i, range) in spec.texts("loadBalancerSourceRanges").iter().enumerate() {
+        out.extend(check::cidr_warning(&path.child("loadBalancerSourceRanges").index(i), range));
     }
     out
 }

@@ -5,8 +5,8 @@ use super::*;
 use crate::kinds::decode;
 use crate::object::meta;
 
-fn context() -> Context {
-    Context { now: DateTime::default(), allow_privileged: true }
+fn context() -> Context<'static> {
+    Context { now: DateTime::default(), allow_privileged: true, empties: &[] }
 }
 
 /// Any JSON, with keys that objects have.

@@ -13,6 +13,7 @@ mod conflict;
 mod last_applied;
 mod managed;
 mod merge;
+pub mod scale;
 mod set;
 mod typed;
 mod updater;

@@ -16,8 +16,12 @@ pub const SETS: &[Set] = &[
 
 const UID: &str = "00000000-0000-4000-8000-000000000001";
 
-fn context() -> Context {
-    Context { now: DateTime::from_timestamp(1_700_000_000, 0).unwrap_or_default(), allow_privileged: false }
+fn context() -> Context<'static> {
+    Context {
+        now: DateTime::from_timestamp(1_700_000_000, 0).unwrap_or_default(),
+        allow_privileged: false,
+        empties: &[],
+    }
 }
 
 fn decoded(manifest: &Value) -> Result<Value, String> {
@@ -41,7 +45,8 @@ fn ready(mut object: Value) -> Value {
     object
 }
 
-fn create(object: &mut Value) -> Result<Vec<String>, Status> {
+fn create(object: &mut Value, sent: &Value) -> Result<Vec<String>, Status> {
+    let empties = decode::empties(&meta::gvk(sent), sent);
     let kind = meta::gvk(object).group_kind();
     let mut prepared = ready(object.clone());
     let namespaced = knarr::kinds::Kinds::builtin().by_gvk(&meta::gvk(object)).is_some_and(|row| row.namespaced);
@@ -50,7 +55,7 @@ fn create(object: &mut Value) -> Result<Vec<String>, Status> {
         meta::set(&mut prepared, &["metadata", "namespace"], "default");
     }
     let outcome = rules::of(&kind)
-        .before_create(&mut prepared, &context())
+        .before_create(&mut prepared, &Context { empties: &empties, ..context() })
         .map_err(|errors| Status::invalid(&kind, meta::name(object), &errors));
     meta::remove(&mut prepared, &["metadata", "uid"]);
     meta::remove(&mut prepared, &["status", "lastPhaseTransitionTime"]);
@@ -69,7 +74,7 @@ fn defaulting(case: &Value) -> Result<(), String> {
     if want.get("prepared").is_none() {
         return Ok(());
     }
-    let outcome = create(&mut object);
+    let outcome = create(&mut object, &case["manifest"]);
     same(&object, &want["prepared"])?;
     let error = outcome.as_ref().err().map(noted);
     same(&error.as_ref(), &want.get("create_error"))?;
@@ -84,7 +89,7 @@ fn validation(case: &Value) -> Result<(), String> {
         _ => {
             let mut object = decoded(&case["manifest"])?;
             rules::default_object(&mut object);
-            create(&mut object).map_err(|status| noted(&status))
+            create(&mut object, &case["manifest"]).map_err(|status| noted(&status))
         }
     };
     match outcome {
@@ -108,7 +113,7 @@ fn update_case(case: &Value) -> Result<Vec<String>, Value> {
     };
     let (mut new, mut old) = (object("manifest")?, object("old")?);
     // The state that an update meets has gone through creation.
-    let _ = create(&mut old);
+    let _ = create(&mut old, &case["old"]);
     for object in [&mut new, &mut old] {
         meta::set(object, &["metadata", "uid"], UID);
         meta::set(object, &["metadata", "resourceVersion"], "1");
@@ -119,8 +124,9 @@ fn update_case(case: &Value) -> Result<Vec<String>, Value> {
     }
     let kind = meta::gvk(&new).group_kind();
     let name = meta::name(&new).to_owned();
+    let empties = decode::empties(&meta::gvk(&new), &case["manifest"]);
     rules::of(&kind)
-        .before_update(&mut new, &old, &context())
+        .before_update(&mut new, &old, &Context { empties: &empties, ..context() })
         .map_err(|errors| noted(&Status::invalid(&kind, &name, &errors)))
 }
 

@@ -250,6 +250,9 @@ fn annotations_and_spec(errors: &mut ErrorList, pod: &Value, options: &Options) 
     }
 }
 
+const APP_ARMOR: &str = "container.apparmor.security.beta.kubernetes.io/";
+const SECCOMP_POD: &str = "seccomp.security.alpha.kubernetes.io/pod";
+const SECCOMP_CONTAINER: &str = "container.seccomp.security.alpha.kubernetes.io/";
 const DELETION_COST: &str = "controller.kubernetes.io/pod-deletion-cost";
 
 fn deletion_cost(metadata: &Value) -> Result<(), ()> {
@@ -262,8 +265,6 @@ fn deletion_cost(metadata: &Value) -> Result<(), ()> {
 /// Annotations that mean something to pods.
 fn annotations(errors: &mut ErrorList, path: &Path, metadata: &Value, spec: &Value, options: &Options) {
     const MIRROR: &str = "kubernetes.io/config.mirror";
-    const APP_ARMOR: &str = "container.apparmor.security.beta.kubernetes.io/";
-    const SECCOMP: &str = "container.seccomp.security.alpha.kubernetes.io/";
     let found = metadata.at("annotations");
     if let Some(mirror) = found.opt_text(MIRROR).filter(|_| spec.text("nodeName").is_empty()) {
         let message = "must set spec.nodeName if mirror pod annotation is set";
@@ -275,7 +276,7 @@ fn annotations(errors: &mut ErrorList, path: &Path, metadata: &Value, spec: &Val
     }
     let entries = metadata.text_entries("annotations");
     for (key, profile) in &entries {
-        if *key == "seccomp.security.alpha.kubernetes.io/pod" || key.starts_with(SECCOMP) {
+        if *key == SECCOMP_POD || key.starts_with(SECCOMP_CONTAINER) {
             match profile.strip_prefix("localhost/") {
                 Some(file) => check::local_path(errors, &path.child(key), file),
                 None if matches!(*profile, "runtime/default" | "docker/default" | "unconfined") => {}

@@ -1,45 +1,133 @@
 //! Warnings on pods and templates (`GetWarningsForPod`, `GetWarningsForPodTemplate`).
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
-use crate::kinds::rules::quantity;
+use super::{APP_ARMOR, SECCOMP_CONTAINER, SECCOMP_POD};
 use crate::kinds::rules::value::Fields;
-use crate::object::Value;
+use crate::kinds::rules::{check, quantity};
 use crate::object::field::Path;
 use crate::object::go::quote;
+use crate::object::{Value, names};
 
-/// Warnings of a pod.
+mod paths;
+mod ports;
+
+const NO_SECCOMP: &str = "non-functional in v1.27+; use the \"seccompProfile\" field instead";
+const NO_SELECTOR: &str = "a null labelSelector results in matching no pod";
+
+/// Annotations that mean nothing any more.
+const DEPRECATED_ANNOTATIONS: &[(&str, &str)] = &[
+    (
+        "scheduler.alpha.kubernetes.io/critical-pod",
+        "non-functional in v1.16+; use the \"priorityClassName\" field instead",
+    ),
+    ("security.alpha.kubernetes.io/sysctls", "non-functional in v1.11+; use the \"sysctls\" field instead"),
+    ("security.alpha.kubernetes.io/unsafe-sysctls", "non-functional in v1.11+; use the \"sysctls\" field instead"),
+];
+
+/// Warnings of a new pod. Updates of pods come from machines, and get none.
 pub fn pod(new: &Value, old: Option<&Value>) -> Vec<String> {
-    // Only a change of the spec is worth a warning.
-    if old.is_some_and(|old| old.at("metadata").int("generation") >= new.at("metadata").int("generation")) {
+    if old.is_some() {
         return Vec::new();
     }
-    template(&Path::default(), new)
+    let messages = names::is_dns1123_label(new.at("metadata").text("name"));
+    let mut out = Vec::new();
+    if !messages.is_empty() {
+        out.push(format!(
+            "metadata.name: this is used in the Pod's hostname, which can result in surprising behavior; a DNS label \
+             is recommended: [{}]",
+            messages.join(" ")
+        ));
+    }
+    out.extend(of_spec(&Path::default(), new, false));
+    out
+}
+
+/// Names of workloads become parts of the names of their pods, which should be host names.
+pub fn name_of_pods(object: &Value) -> Option<String> {
+    let messages = names::is_dns1123_label(object.at("metadata").text("name"));
+    (!messages.is_empty()).then(|| {
+        format!(
+            "metadata.name: this is used in Pod names and hostnames, which can result in surprising behavior; a DNS \
+             label is recommended: [{}]",
+            messages.join(" ")
+        )
+    })
 }
 
 /// Warnings of a pod template.
 pub fn template(path: &Path, new: &Value) -> Vec<String> {
+    of_spec(path, new, true)
+}
+
+fn of_spec(path: &Path, new: &Value, is_template: bool) -> Vec<String> {
     let mut out = Vec::new();
     let spec = new.at("spec");
+    let annotations = new.at("metadata").at("annotations");
+    let annotations_path = path.child("metadata").child("annotations");
     let path = path.child("spec");
     deprecated_labels(&mut out, &path, spec);
-    host_aliases(&mut out, &path, spec);
-    volumes(&mut out, &path, spec);
-    for (container, path) in super::security::visit(spec, &path) {
-        container_warnings(&mut out, &path, container);
+    for (key, message) in DEPRECATED_ANNOTATIONS.iter().filter(|(key, _)| annotations.has(key)) {
+        out.push(format!("{}: {message}", annotations_path.key(key)));
     }
+    volumes(&mut out, &path, spec);
+    paths::warnings(&mut out, spec);
+    repeated(&mut out, &path, spec, ("hostAliases", "ip"));
+    repeated(&mut out, &path, spec, ("imagePullSecrets", "name"));
     for (i, secret) in spec.list("imagePullSecrets").iter().enumerate() {
         if secret.text("name").is_empty() {
             let path = path.child("imagePullSecrets").index(i).child("name");
             out.push(format!("{path}: invalid empty name {}", quote("")));
         }
     }
-    if spec.text("serviceAccount") != spec.text("serviceAccountName") {
-        out.push(format!("{}: deprecated: use serviceAccountName instead", path.child("serviceAccount")));
+    for (name, amount) in quantity::list(spec.at("overhead")) {
+        if matches!(name.as_str(), "memory" | "ephemeral-storage") {
+            fractional(&mut out, &path.child("overhead"), &name, &amount);
+        }
+    }
+    let context = spec.at("securityContext");
+    if !context.has("seccompProfile") && annotations.has(SECCOMP_POD) {
+        out.push(format!("{}: {NO_SECCOMP}", annotations_path.key(SECCOMP_POD)));
+    }
+    for (container, path) in super::security::visit(spec, &path) {
+        let own = container.at("securityContext");
+        let key = format!("{SECCOMP_CONTAINER}{}", container.text("name"));
+        if !own.has("seccompProfile") && annotations.has(&key) {
+            out.push(format!("{}: {NO_SECCOMP}", annotations_path.key(&key)));
+        }
+        let key = format!("{APP_ARMOR}{}", container.text("name"));
+        let has_profile = context.has("appArmorProfile") || own.has("appArmorProfile");
+        if is_template && !has_profile && annotations.has(&key) {
+            let message = "deprecated since v1.30; use the \"appArmorProfile\" field instead";
+            out.push(format!("{}: {message}", annotations_path.key(&key)));
+        }
+        container_warnings(&mut out, &path, container);
+    }
+    ports::warnings(&mut out, &path, spec);
+    // A pod itself has 1 there by now.
+    if is_template && spec.opt_int("terminationGracePeriodSeconds").is_some_and(|seconds| seconds < 0) {
+        let path = path.child("terminationGracePeriodSeconds");
+        out.push(format!("{path}: must be >= 0; negative values are invalid and will be treated as 1"));
     }
     selectors(&mut out, &path, spec);
-    out.extend(ports(&path, spec));
+    for (i, server) in spec.at("dnsConfig").texts("nameservers").iter().enumerate() {
+        out.extend(check::ip_warning(&path.child("dnsConfig").child("nameservers").index(i), server));
+    }
+    for (i, alias) in spec.list("hostAliases").iter().enumerate() {
+        out.extend(check::ip_warning(&path.child("hostAliases").index(i).child("ip"), alias.text("ip")));
+    }
     out
+}
+
+/// Entries of a list that repeat the field of an earlier one.
+fn repeated(out: &mut Vec<String>, path: &Path, spec: &Value, (list, field): (&str, &str)) {
+    let mut seen = BTreeSet::new();
+    for (i, entry) in spec.list(list).iter().enumerate() {
+        if !seen.insert(entry.text(field)) {
+            let path = path.child(list).index(i).child(field);
+            out.push(format!("{path}: duplicate {field} {}", quote(entry.text(field))));
+        }
+    }
 }
 
 const NODE_LABELS: &[(&str, &str)] = &[
@@ -76,6 +164,7 @@ fn deprecated_labels(out: &mut Vec<String>, path: &Path, spec: &Value) {
             }
         }
     }
+    preferred_terms(out, path, spec);
     for (i, constraint) in spec.list("topologySpreadConstraints").iter().enumerate() {
         let key = constraint.text("topologyKey");
         let at = path.child("topologySpreadConstraints").index(i);
@@ -84,24 +173,27 @@ fn deprecated_labels(out: &mut Vec<String>, path: &Path, spec: &Value) {
         }
         if !constraint.has("labelSelector") {
             let path = at.child("labelSelector");
-            out.push(format!("{path}: a null labelSelector results in matching no pod"));
+            out.push(format!("{path}: {NO_SELECTOR}"));
         }
     }
 }
 
-fn host_aliases(out: &mut Vec<String>, path: &Path, spec: &Value) {
-    let mut seen: BTreeMap<&str, usize> = BTreeMap::new();
-    for (i, alias) in spec.list("hostAliases").iter().enumerate() {
-        let ip = alias.text("ip");
-        if let Some(first) = seen.insert(ip, i) {
-            seen.insert(ip, first);
-            let path = path.child("hostAliases");
-            out.push(format!(
-                "{}: duplicate ip {} with {}",
-                path.index(i).child("ip"),
-                quote(ip),
-                path.index(first).child("ip")
-            ));
+/// Preferred terms also tell of values that no label can have.
+fn preferred_terms(out: &mut Vec<String>, path: &Path, spec: &Value) {
+    let preferred = "preferredDuringSchedulingIgnoredDuringExecution";
+    let base = path.child("affinity").child("nodeAffinity").child(preferred);
+    for (i, term) in spec.at("affinity").at("nodeAffinity").list(preferred).iter().enumerate() {
+        let base = base.index(i).child("preference").child("matchExpressions");
+        for (j, expression) in term.at("preference").list("matchExpressions").iter().enumerate() {
+            let key = expression.text("key");
+            if let Some(message) = deprecated_label(key) {
+                out.push(format!("{}: {key} is {message}", base.index(j).child("key")));
+            }
+            for (k, value) in expression.texts("values").iter().enumerate() {
+                let path = base.index(j).child("values").index(k);
+                let messages = names::is_valid_label_value(value);
+                out.extend(messages.iter().map(|message| format!("{path}: {value} is invalid, {message}")));
+            }
         }
     }
 }
@@ -123,9 +215,6 @@ fn volumes(out: &mut Vec<String>, path: &Path, spec: &Value) {
             if volume.has(field) {
                 out.push(format!("{}: {message}", path.child("volumes").index(i).child(field)));
             }
-        }
-        if volume.has("projected") && volume.at("projected").list("sources").is_empty() {
-            out.push(format!("volume {} (Projected) has no sources provided", quote(volume.text("name"))));
         }
         let claim = volume.at("ephemeral").at("volumeClaimTemplate");
         if claim.is_object() {
@@ -159,18 +248,21 @@ fn container_warnings(out: &mut Vec<String>, path: &Path, container: &Value) {
             }
         }
     }
-    let mut seen: BTreeMap<&str, usize> = BTreeMap::new();
+    let mut seen: BTreeSet<&str> = BTreeSet::new();
     for (i, variable) in container.list("env").iter().enumerate() {
         let name = variable.text("name");
-        if seen.contains_key(name) {
-            let refers = variable.text("value").contains(&format!("$({name})"));
+        if seen.contains(name) {
+            // A value that is built from the one before does not hide it.
+            let reference = format!("$({name})");
+            let value = variable.text("value");
+            let refers = !variable.has("valueFrom") && value != reference && value.contains(&reference);
             if !refers {
                 let path = path.child("env").index(i);
                 let message = "hides previous definition of";
                 out.push(format!("{path}: {message} {}, which may be dropped when using apply", quote(name)));
             }
         } else {
-            seen.insert(name, i);
+            seen.insert(name);
         }
     }
 }
@@ -183,61 +275,15 @@ fn selectors(out: &mut Vec<String>, path: &Path, spec: &Value) {
         for (i, term) in affinity.list(required).iter().enumerate() {
             if !term.has("labelSelector") {
                 let path = base.child(required).index(i).child("labelSelector");
-                out.push(format!("{path}: a null labelSelector results in matching no pod"));
+                out.push(format!("{path}: {NO_SELECTOR}"));
             }
         }
         let preferred = "preferredDuringSchedulingIgnoredDuringExecution";
         for (i, term) in affinity.list(preferred).iter().enumerate() {
             if !term.at("podAffinityTerm").has("labelSelector") {
                 let path = base.child(preferred).index(i).child("podAffinityTerm").child("labelSelector");
-                out.push(format!("{path}: a null labelSelector results in matching no pod"));
+                out.push(format!("{path}: {NO_SELECTOR}"));
             }
-        }
-    }
-}
-
-/// One port with its place.
-struct Port<'a> {
-    value: &'a Value,
-    path: Path,
-}
-
-/// Ports that stand twice in the pod: within one container, and across containers that run together.
-fn ports(path: &Path, spec: &Value) -> Vec<String> {
-    let mut out = Vec::new();
-    let mut before: Vec<Port<'_>> = Vec::new();
-    for list in ["initContainers", "containers"] {
-        for (i, container) in spec.list(list).iter().enumerate() {
-            let base = path.child(list).index(i).child("ports");
-            let own: Vec<Port<'_>> = container
-                .list("ports")
-                .iter()
-                .enumerate()
-                .map(|(j, value)| Port { value, path: base.index(j) })
-                .collect();
-            for (j, port) in own.iter().enumerate() {
-                let earlier = own.iter().take(j).chain(&before);
-                duplicates(&mut out, port, earlier);
-            }
-            before.extend(own);
-        }
-    }
-    out
-}
-
-fn duplicates<'a>(out: &mut Vec<String>, port: &Port<'_>, earlier: impl Iterator<Item = &'a Port<'a>>) {
-    let same = |other: &Value, fields: &[&str]| fields.iter().all(|field| other.at(field) == port.value.at(field));
-    let mut seen = BTreeSet::new();
-    for other in earlier {
-        let name = port.value.text("name");
-        let number = ["containerPort", "protocol", "hostPort", "hostIP"];
-        if same(other.value, &number) && seen.insert("definition") {
-            out.push(format!("{}: duplicate port definition with {}", port.path, other.path));
-        }
-        if !name.is_empty() && same(other.value, &["name"]) && seen.insert("name") {
-            let (at, first) = (&port.path, &other.path);
-            let use_ = "services and probes that select ports by name will use";
-            out.push(format!("{at}: duplicate port name {} with {first}, {use_} {first}", quote(name)));
         }
     }
 }
