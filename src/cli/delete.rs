@@ -151,6 +151,25 @@ impl DeleteArgs {
         Ok(deletion)
     }
 
+    fn check_raw(&self, path: &str) -> Result<()> {
+        if self.interactive {
+            return Err(Error::new("--interactive can not be used with --raw"));
+        }
+        if self.files.filename.len() > 1 {
+            return Err(Error::new("--raw can only use a single local file or stdin"));
+        }
+        if self.files.filename.iter().any(|file| file.starts_with("http://") || file.starts_with("https://")) {
+            return Err(Error::new("--raw cannot read from a url"));
+        }
+        if self.files.recursive {
+            return Err(Error::new("--raw and --recursive are mutually exclusive"));
+        }
+        if self.output.as_ref().is_some_and(|output| !output.is_empty()) {
+            return Err(Error::new("--raw and --output are mutually exclusive"));
+        }
+        super::create::check_path(path)
+    }
+
     fn check(&self, cx: &Context, deletion: &Deletion) -> Result<()> {
         if let Some(output) = self.output.as_deref().filter(|output| !matches!(*output, "" | "name")) {
             return Err(Error::new(format!("unexpected -o output mode: {output}. We only support '-o name'")));
@@ -170,10 +189,7 @@ impl DeleteArgs {
                  terminated. The resource may continue to run on the cluster indefinitely.",
             )?;
         }
-        if self.raw.is_some() && self.interactive {
-            return Err(Error::new("--interactive can not be used with --raw"));
-        }
-        Ok(())
+        self.raw.as_ref().map_or(Ok(()), |path| self.check_raw(path))
     }
 }
 

@@ -60,13 +60,14 @@ impl ReplaceArgs {
         if self.how.force && dry_run != DryRun::None {
             return Err(Error::new("--dry-run can not be used when --force is set"));
         }
-        if self.raw.is_some() {
+        if let Some(path) = &self.raw {
             if self.files.filename.len() != 1 {
                 return Err(Error::new("--raw can only use a single local file or stdin"));
             }
             if !self.output.format().is_empty() {
                 return Err(Error::new("--raw and --output are mutually exclusive"));
             }
+            create::check_path(path)?;
         }
         Ok(())
     }
@@ -105,7 +106,7 @@ impl Run for ReplaceArgs {
                 Err(error) => errors.push(error),
             }
         }
-        if count == 0 && errors.is_empty() {
+        if count == 0 && errors.is_empty() && self.how.force {
             return Err(Error::new("no objects passed to replace"));
         }
         Error::many(errors)

@@ -44,6 +44,9 @@ fn client_version() -> Value {
 
 impl Run for VersionArgs {
     async fn run(self, cx: &Context) -> Result<()> {
+        if !self.words.is_empty() {
+            return Err(Error::new(format!("extra arguments: [{}]", self.words.join(" "))));
+        }
         let output = self.output.as_deref().unwrap_or_default();
         if !matches!(output, "" | "yaml" | "json") {
             return Err(Error::new("--output must be 'yaml' or 'json'"));

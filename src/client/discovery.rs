@@ -27,6 +27,30 @@ pub struct Discovered {
     pub documents: Value,
 }
 
+/// Asks a server which groups it serves, in one request.
+///
+/// The core group, which nobody can extend, is taken as that of this version. Servers without aggregated discovery are
+/// asked for everything.
+///
+/// # Errors
+/// As [`discover`].
+pub async fn discover_groups(client: &Client) -> Result<Discovered, Error> {
+    match client.call(Request::get("/apis").query("timeout", "32s").accept(AGGREGATED)).await {
+        Ok(groups) => match aggregated(&groups) {
+            Some(groups) => {
+                let documents = json!([groups]);
+                Ok(Discovered { kinds: read(&documents), documents })
+            }
+            None => discover(client).await,
+        },
+        // The core group's failure is the one that is told.
+        Err(Error::Transport { method, url, source }) => {
+            Err(Error::Transport { method, url: url.replacen("/apis?", "/api?", 1), source })
+        }
+        Err(_) => discover(client).await,
+    }
+}
+
 /// Asks a server what it serves.
 ///
 /// # Errors
@@ -127,6 +151,11 @@ fn read(documents: &Value) -> Kinds {
         }
         groups.push(Group { group: group.to_owned(), versions: names, preferred });
     }
+    if !groups.iter().any(|group| group.group.is_empty()) {
+        let builtin = Kinds::builtin();
+        groups.splice(0..0, builtin.groups().iter().filter(|group| group.group.is_empty()).cloned());
+        rows.splice(0..0, builtin.rows().iter().filter(|kind| kind.group.is_empty()).cloned());
+    }
     Kinds::new(groups, rows)
 }
 
@@ -189,7 +218,7 @@ impl Cache {
             return None;
         }
         let documents: Value = serde_json::from_slice(&std::fs::read(&self.file).ok()?).ok()?;
-        let kinds = read(&documents);
+        let kinds = read(documents.as_array().filter(|lists| !lists.is_empty()).map(|_| &documents)?);
         (!kinds.rows().is_empty()).then_some(kinds)
     }
 

@@ -22,7 +22,7 @@ use futures_util::StreamExt;
 use serde_json::Value;
 
 pub use crate::kubeconfig::path_error;
-pub use discovery::{Cache, discover};
+pub use discovery::{Cache, Discovered, discover, discover_groups};
 pub use error::Error;
 pub use http::{HttpTransport, fetch_url};
 pub use mapper::{category, for_group_kind, for_kind, resource, split_argument};

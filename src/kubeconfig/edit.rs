@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use super::load::{Sources, clean, load_file, resolve};
+use super::lock::Locks;
 use super::model::{AuthInfo, Cluster, Config};
 use super::{Error, path_error};
 
@@ -14,6 +15,7 @@ use super::{Error, path_error};
 /// # Errors
 /// A file cannot be read or written.
 pub fn modify(sources: &Sources, new: &Config, relative: bool) -> Result<(), Error> {
+    let _locks = Locks::take(sources.precedence())?;
     let old = sources.starting()?;
     if old == *new {
         return Ok(());

@@ -2,10 +2,9 @@
 
 use std::path::{Path, PathBuf};
 
-use serde_json::Value;
-
 use super::model::Config;
 use super::{Error, path_error};
+use crate::manifest;
 
 /// Where kubeconfigs come from, in order of precedence.
 #[derive(Clone, Debug, Default)]
@@ -122,7 +121,7 @@ pub fn parse(text: &[u8]) -> Result<Config, Error> {
     if text.is_empty() {
         return Ok(Config::default());
     }
-    let value: Value = serde_yaml::from_slice(text).map_err(|error| Error::Fact(yaml_error(&error)))?;
+    let value = manifest::yaml_to_value(text, false).map_err(|error| Error::Fact(error.to_string()))?;
     let (kind, version) = (crate::object::meta::kind(&value), crate::object::meta::api_version(&value));
     if !matches!((kind, version), ("" | "Config", "" | "v1")) {
         let version = if version.is_empty() { "v1" } else { version };
@@ -136,16 +135,6 @@ pub fn parse(text: &[u8]) -> Result<Config, Error> {
         return Ok(Config::default());
     }
     Config::from_value(value).map_err(Error::Fact)
-}
-
-/// A YAML error in the words of Go's library, whose lines for errors of structure count from zero.
-fn yaml_error(error: &serde_yaml::Error) -> String {
-    let text = error.to_string();
-    let what = text.split(" at line ").next().unwrap_or_default();
-    match error.location() {
-        Some(location) => format!("yaml: line {}: {what}", location.line().saturating_sub(1).max(1)),
-        None => format!("yaml: {what}"),
-    }
 }
 
 /// Adds what `later` has and `merged` has not.

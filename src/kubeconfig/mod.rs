@@ -7,7 +7,9 @@
 mod edit;
 mod effective;
 mod exec;
+mod go_types;
 mod load;
+mod lock;
 mod model;
 
 pub use edit::{modify, write_file};

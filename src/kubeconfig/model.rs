@@ -268,7 +268,8 @@ impl Config {
     ///
     /// # Errors
     /// A field of another type, or a name that occurs twice in a list.
-    pub fn from_value(value: Value) -> Result<Self, String> {
+    pub fn from_value(mut value: Value) -> Result<Self, String> {
+        super::go_types::check(&mut value)?;
         let file: File = serde_json::from_value(value).map_err(|error| error.to_string())?;
         let clusters = file.clusters.map(|list| list.into_iter().map(|item| (item.name, item.cluster)).collect());
         let users = file.users.map(|list| list.into_iter().map(|item| (item.name, item.user)).collect());

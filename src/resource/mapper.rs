@@ -6,7 +6,7 @@ use std::time::SystemTime;
 use tokio::sync::Mutex;
 
 use super::{Document, Error, Origin, Target, metadata};
-use crate::client::{self, Cache, Client, discover, split_argument};
+use crate::client::{self, Cache, Client, discover, discover_groups, split_argument};
 use crate::kinds::{Kind, Kinds};
 use crate::object::{GroupVersionKind, Value, meta};
 
@@ -55,13 +55,18 @@ impl Mapper {
         let found = match cached {
             Some(kinds) => Known { kinds: Arc::new(kinds), fresh: false },
             None if self.offline => Known { kinds: Arc::new(Kinds::builtin().clone()), fresh: false },
-            None => self.ask().await?,
+            // The core group is not asked for, so what is known then is not the last word.
+            None => Known { fresh: false, ..self.keep(discover_groups(&self.client).await)? },
         };
         Ok(known.insert(found).clone())
     }
 
     async fn ask(&self) -> Result<Known, Error> {
-        match discover(&self.client).await {
+        self.keep(discover(&self.client).await)
+    }
+
+    fn keep(&self, discovered: Result<client::Discovered, client::Error>) -> Result<Known, Error> {
+        match discovered {
             Ok(discovered) => {
                 if let Some(cache) = &self.cache {
                     cache.store(&discovered);

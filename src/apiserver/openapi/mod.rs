@@ -154,14 +154,20 @@ const PROTOBUF_V3: [&str; 2] = [
     "application/com.github.proto-openapi.spec.v3.v1.0+protobuf",
 ];
 
-fn form(accept: &str, protobuf: bool) -> Option<Form> {
+/// The first is what kubectl asks for.
+const PROTOBUF_V2: [&str; 2] = [
+    "application/com.github.proto-openapi.spec.v2@v1.0+protobuf",
+    "application/com.github.proto-openapi.spec.v2.v1.0+protobuf",
+];
+
+fn form(accept: &str, protobuf: &[&str]) -> Option<Form> {
     let clauses = negotiate::clauses(accept);
     if accept.trim().is_empty() {
         return Some(Form::Json);
     }
     clauses.iter().find_map(|clause| match clause.media_type.as_str() {
         "application/json" | "*/*" | "application/*" => Some(Form::Json),
-        other if protobuf && PROTOBUF_V3.contains(&other) => Some(Form::Protobuf),
+        other if protobuf.contains(&other) => Some(Form::Protobuf),
         _ => None,
     })
 }
@@ -214,14 +220,12 @@ fn matches(known: &str, hash: &str) -> bool {
 }
 
 fn swagger_answer(documents: &Documents, snapshot: &Arc<Snapshot>, accept: &str, known: &str) -> Response<Body> {
-    if form(accept, false).is_none() {
-        return empty(StatusCode::NOT_ACCEPTABLE);
-    }
+    let Some(form) = form(accept, &PROTOBUF_V2) else { return empty(StatusCode::NOT_ACCEPTABLE) };
     let swagger = documents.swagger(snapshot);
-    let mut response = if matches(known, &swagger.hash) {
-        empty(StatusCode::NOT_MODIFIED)
-    } else {
-        respond::bytes(200, "application/json", swagger.json.clone())
+    let mut response = match form {
+        _ if matches(known, &swagger.hash) => empty(StatusCode::NOT_MODIFIED),
+        Form::Json => respond::bytes(200, "application/json", swagger.json.clone()),
+        Form::Protobuf => respond::bytes(200, PROTOBUF_V2[1], protobuf::swagger(&swagger.value())),
     };
     set_tag(&mut response, &swagger.hash);
     response
@@ -236,7 +240,7 @@ fn document_answer(
     known: &str,
 ) -> Response<Body> {
     let Some(document) = documents.get(snapshot, name) else { return empty(StatusCode::NOT_FOUND) };
-    let Some(form) = form(accept, true) else { return empty(StatusCode::NOT_ACCEPTABLE) };
+    let Some(form) = form(accept, &PROTOBUF_V3) else { return empty(StatusCode::NOT_ACCEPTABLE) };
     let asked = query.get("hash").unwrap_or_default();
     if !asked.is_empty() && asked != document.hash {
         let mut response = empty(StatusCode::MOVED_PERMANENTLY);

@@ -45,6 +45,20 @@ impl Message {
 const METHODS: [(&str, u64); 7] =
     [("get", 4), ("put", 5), ("post", 6), ("delete", 7), ("options", 8), ("head", 9), ("patch", 10)];
 
+/// The head of a document of version 2 (`openapi.v2.Document`).
+///
+/// kubectl reads it for kinds that no document of version 3 has, such as `List`, and leaves the fields of kinds that it
+/// does not find in it to the server.
+pub fn swagger(value: &Value) -> Vec<u8> {
+    let mut document = Message::default();
+    document.text(1, meta::str_at(value, &["swagger"]));
+    let mut info = Message::default();
+    info.text(1, meta::str_at(value, &["info", "title"]));
+    info.text(2, meta::str_at(value, &["info", "version"]));
+    document.message(2, &info);
+    document.0
+}
+
 /// A document without its schemas.
 pub fn document(value: &Value) -> Vec<u8> {
     let mut document = Message::default();

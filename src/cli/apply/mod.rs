@@ -2,6 +2,7 @@
 
 mod applyset;
 mod client_side;
+mod definitions;
 mod edit_last_applied;
 mod last_applied;
 pub(super) mod prune;
@@ -13,6 +14,7 @@ use futures_util::StreamExt;
 use futures_util::stream;
 
 use applyset::ApplySet;
+use definitions::Parts;
 use prune::Visited;
 use waves::waves;
 
@@ -219,8 +221,18 @@ impl Run for ApplyArgs {
             ..cx.selection(Vec::new(), self.files.options())?
         };
         let Plan::Documents { documents, .. } = cx.plan(&selection).await? else { return Ok(()) };
-        let mut found = targets::of_documents(cx, &selection, documents, validation != "Ignore").await;
-        place::check_all(cx, &mut found, validation);
+        // kubectl wants a second run for objects whose kind the first one defines.
+        let parts = if cx.program.exact || dry_run != DryRun::None || set.is_some() {
+            Parts { first: documents, ..Parts::default() }
+        } else {
+            definitions::split(documents)
+        };
+        let read = async |documents| {
+            let mut found = targets::of_documents(cx, &selection, documents, validation != "Ignore").await;
+            place::check_all(cx, &mut found, validation);
+            found
+        };
+        let mut found = read(parts.first).await;
         if found.targets.is_empty() && found.errors.is_empty() {
             return Err(Error::new("no objects passed to apply"));
         }
@@ -234,7 +246,18 @@ impl Run for ApplyArgs {
             set.before(&writer, &found.targets).await?;
         }
         let applier = Applier { writer, args: &self, propagation, program: cx.program.name.clone() };
-        let objects = applier.apply_all(found, &mut visited).await?;
+        let (mut objects, mut errors) = applier.apply_all(found, &mut visited).await?;
+        if !parts.later.is_empty() {
+            match definitions::established(cx, &parts.definitions).await {
+                Ok(()) => {
+                    let (more, failures) = applier.apply_all(read(parts.later).await, &mut visited).await?;
+                    objects.extend(more);
+                    errors.extend(failures);
+                }
+                Err(error) => errors.push(error),
+            }
+        }
+        Error::many(errors)?;
         self.print_all(cx, objects)?;
         if !self.prune {
             return Ok(());
@@ -278,8 +301,8 @@ impl ApplyArgs {
 }
 
 impl Applier<'_> {
-    /// Applies objects in waves, telling of each in the order of the files; gives them.
-    async fn apply_all(&self, found: Found, visited: &mut Visited) -> Result<Vec<Value>> {
+    /// Applies objects in waves, telling of each in the order of the files; gives them, and the failures.
+    async fn apply_all(&self, found: Found, visited: &mut Visited) -> Result<(Vec<Value>, Vec<Error>)> {
         let cx = self.writer.cx;
         let (mut objects, mut errors) = (Vec::new(), found.errors);
         let namespaced = found.targets.iter().filter(|target| target.kind.namespaced);
@@ -299,8 +322,7 @@ impl Applier<'_> {
             }
         }
         drop(progress);
-        Error::many(errors)?;
-        Ok(objects)
+        Ok((objects, errors))
     }
 
     async fn apply(&self, target: Target) -> Result<Applied> {

@@ -54,7 +54,9 @@ impl DumpArgs {
     /// Writes to standard output, or to a file that only its owner may read: logs may hold credentials.
     fn write(&self, cx: &Context, file: &str, text: &str) -> Result<()> {
         if !self.is_folder() {
-            return cx.out(text);
+            cx.out(text)?;
+            // What is read next may take long, and whoever reads this may have had enough.
+            return Ok(cx.streams.flush()?);
         }
         let path = Path::new(&self.output_directory).join(file);
         let folder = path.parent().unwrap_or(Path::new("."));

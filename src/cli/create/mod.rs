@@ -129,6 +129,9 @@ impl Writer<'_> {
 
     /// Replaces an object, in its current version when it names none.
     pub async fn replace(&self, target: &Target, subresource: &str) -> Result<Value> {
+        if target.name.is_empty() {
+            return Err(Error::new("resource name may not be empty"));
+        }
         let mut object = target.object.clone();
         if meta::resource_version(&object).is_empty() {
             // Where there is none, the server has the say of what else is wrong.
