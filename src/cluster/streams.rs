@@ -98,7 +98,12 @@ fn begin(request: &Request, pod: &Value, container: &str, wanted: Wanted, scratc
     let command: Vec<String> = request.query.values("command").map(str::to_owned).collect();
     let process = Box::pin(async move {
         if running_since(&pod, &name).is_none() {
-            return Outcome::Failed(format!("unable to upgrade connection: container not found ({})", quote(&name)));
+            let (pod, namespace) = (meta::name(&pod), meta::namespace(&pod));
+            let why = match is_exec {
+                true => format!("container not found ({})", quote(&name)),
+                false => format!("container {name} not found in pod {pod}_{namespace}"),
+            };
+            return Outcome::Failed(format!("unable to upgrade connection: {why}"));
         }
         let ended = match Container::gather(&client, &pod, &name, scratch).await {
             Ok(container) if is_exec => Ok(Shell::new(container).run(command, &mut io).await),

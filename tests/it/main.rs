@@ -11,4 +11,5 @@ mod fuzz;
 mod kube_rs;
 mod layers;
 mod main_job;
+mod streams;
 mod vectors;

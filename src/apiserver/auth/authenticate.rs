@@ -2,13 +2,16 @@
 
 use std::collections::BTreeMap;
 
+use base64::Engine as _;
 use http::HeaderMap;
+use http::header::SEC_WEBSOCKET_PROTOCOL;
 
 use crate::object::Status;
 
 use super::{ANONYMOUS, AUTHENTICATED, Auth, MASTERS, UNAUTHENTICATED, UserInfo};
 use crate::apiserver::core::Core;
 use crate::apiserver::service::Peer;
+use crate::apiserver::websocket::{self, BEARER_PREFIX};
 
 /// The extra fact that names the credential with which a user came.
 pub const CREDENTIAL_ID: &str = "authentication.kubernetes.io/credential-id";
@@ -46,6 +49,9 @@ impl Auth {
         }
         if let Some(token) = bearer(headers) {
             return self.of_token(core, token).ok_or_else(unauthorized);
+        }
+        if let Some(token) = websocket_token(headers) {
+            return token.and_then(|token| self.of_token(core, &token)).ok_or_else(unauthorized);
         }
         if !self.anonymous {
             return Err(unauthorized());
@@ -96,6 +102,23 @@ pub fn user(name: &str, uid: &str, groups: &[&str]) -> UserInfo {
         groups.push(AUTHENTICATED.to_owned());
     }
     UserInfo { name: name.into(), uid: uid.into(), groups, extra: BTreeMap::new() }
+}
+
+/// The token that a websocket's client, such as a browser, hides among its subprotocols; `Some(None)` for one that is
+/// not usable, or is offered without a real subprotocol.
+fn websocket_token(headers: &HeaderMap) -> Option<Option<String>> {
+    if !websocket::is_requested(headers) {
+        return None;
+    }
+    let values = headers.get_all(SEC_WEBSOCKET_PROTOCOL).iter().filter_map(|value| value.to_str().ok());
+    let mut tokens =
+        values.flat_map(|value| value.split(',')).filter_map(|part| part.trim().strip_prefix(BEARER_PREFIX));
+    let encoded = tokens.next()?;
+    if tokens.next().is_some() || websocket::offered(headers).is_empty() {
+        return Some(None);
+    }
+    let bytes = base64::engine::general_purpose::URL_SAFE_NO_PAD.decode(encoded).ok();
+    Some(bytes.and_then(|bytes| String::from_utf8(bytes).ok()))
 }
 
 fn bearer(headers: &HeaderMap) -> Option<&str> {

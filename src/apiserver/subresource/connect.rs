@@ -6,6 +6,7 @@
 use futures_util::future::BoxFuture;
 use http::Response;
 
+use crate::apiserver::auth;
 use crate::apiserver::context::{Answer, Request};
 use crate::apiserver::service::Body;
 use crate::apiserver::verbs::get;
@@ -30,13 +31,16 @@ pub async fn answer(request: &Request) -> Answer {
     if subresource == "log" {
         PodLogOptions::of(&request.query, &request.info.name)?;
     }
-    let object = get::read(request)?;
-    if request.resource.plural() != "pods" {
-        return Err(Status::failure(503, "ServiceUnavailable", "no endpoints available"));
-    }
     if subresource == "proxy" {
-        return Err(Status::bad_request("address not allowed"));
+        return super::proxy::answer(request);
     }
+    if subresource != "log" {
+        // A GET that becomes a stream of commands reads nothing: whoever may only read may not open it.
+        let attributes =
+            auth::Attributes { verb: "create".into(), ..auth::Attributes::of(&request.info, &request.query) };
+        request.core.auth.authorize(&request.core, &request.user, &attributes)?;
+    }
+    let object = get::read(request)?;
     let container = match subresource {
         "portforward" => String::new(),
         _ => pod::container(request, &object)?,

@@ -9,6 +9,7 @@ use super::{respond, verbs};
 pub mod connect;
 pub mod log;
 pub mod pod;
+mod proxy;
 mod scale;
 mod token;
 

@@ -1,6 +1,7 @@
-//! What follows when a debugging container is to be attached to: waiting until it runs, and its output.
+//! What follows when a debugging container is to be attached to: waiting until it runs, and its streams.
 
 use super::DebugArgs;
+use crate::cli::attach::Attachment;
 use crate::cli::context::Context;
 use crate::cli::error::{Error, Result};
 use crate::cli::wait::{Sight, follow};
@@ -42,10 +43,25 @@ async fn running(cx: &Context, args: &DebugArgs, pod: &Value, container: &str) -
     Ok(last)
 }
 
-/// Opens a session with the container: shows what it prints until it ends.
+/// Opens a session with the container. One that has ended, or to which nobody can attach, has its log shown.
 pub async fn open(cx: &Context, args: &DebugArgs, pod: &Value, container: &str) -> Result<()> {
     cx.streams.flush()?;
     let pod = running(cx, args, pod, container).await?;
+    let status = status_of(&pod, container);
+    if status.is_some_and(|status| meta::get(status, &["state", "terminated"]).is_some_and(|state| !state.is_null())) {
+        return logs(cx, &pod, container).await;
+    }
+    let attachment = Attachment {
+        container: container.to_owned(),
+        stdin: args.stdin,
+        tty: args.tty,
+        quiet: args.quiet,
+        detach_keys: String::new(),
+        command: format!("{} attach", cx.program.name),
+    };
+    let Err(error) = attachment.run(cx, &pod).await else { return Ok(()) };
+    let name = meta::name(&pod);
+    cx.err_line(format!("warning: couldn't attach to pod/{name}, falling back to streaming logs: {}", error.text()))?;
     logs(cx, &pod, container).await
 }
 

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use bytes::Bytes;
 use http::header::{CONTENT_TYPE, LAST_MODIFIED, LOCATION};
-use http::{HeaderValue, Method, Response, StatusCode};
+use http::{HeaderValue, Response, StatusCode};
 
 use super::{Body, plain, whole};
 
@@ -51,7 +51,7 @@ fn not_found() -> Response<Body> {
 }
 
 /// Answers a request for `path`, which begins below `folder` and is decoded.
-pub fn serve(folder: &Path, method: &Method, path: &str) -> Response<Body> {
+pub fn serve(folder: &Path, path: &str) -> Response<Body> {
     // Nothing above the folder can be named.
     let parts: Vec<&str> = path.split('/').filter(|part| !matches!(*part, "" | ".")).collect();
     if parts.iter().any(|part| *part == ".." || part.contains(['\\', '\0'])) {
@@ -68,18 +68,17 @@ pub fn serve(folder: &Path, method: &Method, path: &str) -> Response<Body> {
         (true, false) => moved(&format!("{last}/")),
         (false, true) => moved(&format!("../{last}")),
         (true, true) => match std::fs::metadata(file.join("index.html")) {
-            Ok(index) if index.is_file() => send(method, &file.join("index.html")),
+            Ok(index) if index.is_file() => send(&file.join("index.html")),
             _ => list(&file),
         },
-        (false, false) => send(method, &file),
+        (false, false) => send(&file),
     }
 }
 
-fn send(method: &Method, file: &Path) -> Response<Body> {
+fn send(file: &Path) -> Response<Body> {
     let Ok(bytes) = std::fs::read(file) else { return not_found() };
     let media_type = media_type(file, &bytes);
-    let bytes = if *method == Method::HEAD { Bytes::new() } else { bytes.into() };
-    let mut response = whole(StatusCode::OK, bytes);
+    let mut response = whole(StatusCode::OK, bytes.into());
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(media_type));
     let modified = std::fs::metadata(file).and_then(|metadata| metadata.modified());
     if let Ok(modified) = modified {
@@ -126,7 +125,7 @@ mod tests {
         std::fs::create_dir(folder.path().join("sub")).expect("a folder");
         std::fs::write(folder.path().join("page.txt"), "hi").expect("a file");
         let get = |path: &str| {
-            let answer = serve(folder.path(), &Method::GET, path);
+            let answer = serve(folder.path(), path);
             let location = answer.headers().get(LOCATION).and_then(|value| value.to_str().ok()).map(str::to_owned);
             (answer.status().as_u16(), location)
         };

@@ -70,8 +70,10 @@ pub struct ProxyArgs {
 
 /// A whole answer.
 pub fn whole(status: StatusCode, bytes: Bytes) -> Response<Body> {
+    let length = HeaderValue::from(bytes.len());
     let mut response = Response::new(Box::pin(stream::once(async move { Ok(bytes) })) as Body);
     *response.status_mut() = status;
+    response.headers_mut().insert(http::header::CONTENT_LENGTH, length);
     response
 }
 

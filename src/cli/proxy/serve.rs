@@ -173,7 +173,7 @@ impl Proxy {
         let of_api = path.starts_with(&self.api);
         if let Some((prefix, folder)) = of_www.filter(|(prefix, _)| !of_api || prefix.len() >= self.api.len()) {
             let rest = path.get(prefix.len()..).unwrap_or_default();
-            return files::serve(folder, request.method(), rest);
+            return files::serve(folder, rest);
         }
         let prefixes = self.www.iter().map(|(prefix, _)| prefix).chain([&self.api]);
         if !of_api && let Some(prefix) = prefixes.into_iter().find(|prefix| **prefix == format!("{path}/")) {

@@ -93,6 +93,11 @@ impl Cluster {
         self.folder.path()
     }
 
+    /// The flag by which commands reach the cluster.
+    pub fn reach(&self) -> &str {
+        &self.reach
+    }
+
     /// Writes a file into that folder.
     pub fn write(&self, name: &str, text: &str) -> PathBuf {
         let path = self.folder().join(name);
