@@ -350,3 +350,22 @@ pub fn find(
 ) -> Result<Arc<super::registry::Resource>, Status> {
     snapshot.by_gvr(&GroupVersionResource::new(group, version, plural)).cloned().ok_or_else(respond::resource_not_found)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn requests_may_ask_for_less_time() {
+        let most = Duration::from_secs(60);
+        let limit = |query: &str| time_limit(&Query::parse(query), most).map_err(|status| status.message);
+        assert_eq!(limit(""), Ok(most));
+        assert_eq!(limit("timeout=1500ms"), Ok(Duration::from_millis(1500)));
+        for query in ["timeout=0s", "timeout=-1s", "timeout=2m"] {
+            assert_eq!(limit(query), Ok(most), "{query}");
+        }
+        let expected = "invalid timeout specified in the request URL - time: missing unit in duration \"5\"";
+        assert_eq!(limit("timeout=5"), Err(expected.to_owned()));
+        assert_eq!((timed_out().code, timed_out().reason.as_str()), (504, "Timeout"));
+    }
+}
