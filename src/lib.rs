@@ -5,7 +5,7 @@
 //!
 //! | layer | modules |
 //! |---|---|
-//! | pure, no I/O, no async | [`object`], [`manifest`], [`kinds`], [`patch`], [`output`], [`kustomize`] |
+//! | pure, no I/O, no async | [`object`], [`expressions`], [`manifest`], [`kinds`], [`patch`], [`output`], [`kustomize`] |
 //! | talking to a server | [`kubeconfig`], [`client`], [`resource`], [`describe`] |
 //! | being a server | [`apiserver`] |
 //! | clients inside the cluster | [`controllers`], [`nodes`] |
@@ -18,6 +18,7 @@ pub mod client;
 pub mod cluster;
 pub mod controllers;
 pub mod describe;
+pub mod expressions;
 pub mod kinds;
 pub mod kubeconfig;
 pub mod kustomize;

@@ -1,7 +1,7 @@
 //! What all requests of one server share.
 
 use std::sync::atomic::AtomicUsize;
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, OnceLock, Weak};
 
 use chrono::{DateTime, Utc};
 use ring::rand::{SecureRandom, SystemRandom};
@@ -40,6 +40,7 @@ pub struct Core {
     /// Requests under way, not counting long ones.
     pub in_flight: AtomicUsize,
     nodes: OnceLock<Arc<dyn NodeConnections>>,
+    this: Weak<Self>,
     random: SystemRandom,
 }
 
@@ -51,7 +52,8 @@ impl Core {
         tokens: super::tokens::TokenSigner,
         audit: Option<super::auth::audit::AuditLog>,
     ) -> Arc<Self> {
-        Arc::new(Self {
+        Arc::new_cyclic(|this| Self {
+            this: this.clone(),
             auth: super::auth::Auth::new(&config),
             allocators: Allocators::new(&config),
             admission: super::admission::default_chain(),
@@ -77,6 +79,11 @@ impl Core {
     /// The way to the kubelets, if there is one.
     pub fn node_connections(&self) -> Option<&Arc<dyn NodeConnections>> {
         self.nodes.get()
+    }
+
+    /// The same parts, for what may live longer than a borrow; nothing once the server is being taken down.
+    pub fn shared(&self) -> Option<Arc<Self>> {
+        self.this.upgrade()
     }
 
     /// The present time.

@@ -14,7 +14,6 @@ pub mod admission;
 mod allocate;
 pub mod auth;
 mod bootstrap;
-pub mod cel;
 pub mod config;
 pub mod context;
 pub mod convert;

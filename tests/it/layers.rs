@@ -40,7 +40,7 @@ fn allowed(all: &BTreeSet<String>, module: &str, may: &str) -> BTreeSet<String> 
     allowed.insert(module.to_owned());
     // The pure modules below are open to every layer that is not pure itself.
     if !may.contains("pure") {
-        allowed.extend(["object", "manifest", "kinds", "patch", "output"].map(str::to_owned));
+        allowed.extend(["object", "expressions", "manifest", "kinds", "patch", "output"].map(str::to_owned));
     }
     allowed
 }

@@ -154,9 +154,7 @@ impl CustomStrategy {
             errors.push(Error::invalid(&root, Value::Null, why));
             return Vec::new();
         }
-        let mut warnings = Vec::new();
-        rules::check(errors, &mut warnings, &root, object, old, &self.schema);
-        warnings
+        rules::check(errors, &root, object, old, &self.schema)
     }
 
     fn keep_unless_changed(object: &mut Value, old: &Value) {

@@ -4,6 +4,7 @@ use crate::object::Value;
 use crate::object::field::{Error, ErrorList, Path};
 
 use super::props::{Additional, Items, Props};
+use super::rule_checks::{Cardinality, RuleChecks};
 use super::{defaults, definition, structural};
 
 /// Types that a schema may name.
@@ -25,18 +26,23 @@ pub fn check(errors: &mut ErrorList, schema: Option<&Value>, has_status: bool, p
         found.push(Error::forbidden(&path.child("openAPIV3Schema.nullable"), "nullable cannot be true at the root"));
     }
     let old_schemas = old.map(definition::schemas).unwrap_or_default();
+    let mut compiled = false;
     if structural::is_convertible(&schema) {
         let mut problems = structural::validate(&at, &schema);
         if problems.is_empty() {
             defaults::check(&mut problems, &at, &schema, true);
         }
+        compiled = problems.is_empty();
         found.append(&mut problems);
     }
-    let context = Context { root: true, ..Context::default() };
+    let cardinality = compiled.then_some(Cardinality::AtMost(1));
+    let context = Context { root: true, resource: true, cardinality, ..Context::default() };
     let tight = !old_schemas.contains(&schema);
-    let mut rules = Rules { errors: ErrorList::new(), tight };
+    let mut rules = Rules { errors: ErrorList::new(), tight, compiled: RuleChecks::new(tight) };
     rules.walk(&schema, &at, &context);
     found.append(&mut rules.errors);
+    found.append(&mut rules.compiled.errors);
+    rules.compiled.total(&mut found, &at);
     errors.append(&mut found);
 }
 
@@ -92,12 +98,26 @@ struct Context {
     no_defaults: Option<String>,
     /// The first schema above whose values cannot be told apart over time.
     uncorrelated: Option<Path>,
+    /// Whether the values are whole resources.
+    resource: bool,
+    /// How many such values an object can hold; nothing where no rules are compiled.
+    cardinality: Option<Cardinality>,
+}
+
+impl Context {
+    /// The context of what the values of a schema hold.
+    fn below(&self, schema: &Props, inner: &Props) -> Self {
+        let cardinality = self.cardinality.map(|cardinality| cardinality.below(schema));
+        Self { resource: inner.embedded_resource, cardinality, ..self.clone() }
+    }
 }
 
 struct Rules {
     errors: ErrorList,
     /// Whether what older definitions may say is checked too.
     tight: bool,
+    /// What the rules of the schema come to.
+    compiled: RuleChecks,
 }
 
 impl Rules {
@@ -106,12 +126,13 @@ impl Rules {
     }
 
     fn walk(&mut self, schema: &Props, path: &Path, context: &Context) {
+        let before = self.errors.len();
         self.unsupported(schema, path, context);
         if schema.unique_items {
             let why = "uniqueItems cannot be set to true since the runtime complexity becomes quadratic";
             self.forbid(&path.child("uniqueItems"), why);
         }
-        let inner = Context { root: false, ..context.clone() };
+        let inner = Context { root: false, resource: false, ..context.clone() };
         self.additional(schema, path, &inner);
         for (name, field) in &schema.properties {
             let mut inner = inner.clone();
@@ -125,8 +146,10 @@ impl Rules {
                     inner.no_defaults = Some(format!("in top-level {name}"));
                 }
             }
-            self.walk(field, &path.child("properties").key(name), &inner);
+            self.walk(field, &path.child("properties").key(name), &inner.below(schema, field));
         }
+        let items = inner.clone();
+        let inner = Context { cardinality: None, ..inner };
         if let Some(not) = &schema.not {
             self.walk(not, &path.child("not"), &inner);
         }
@@ -137,13 +160,17 @@ impl Rules {
         for (name, one) in &schema.definitions {
             self.walk(one, &path.child("definitions").key(name), &inner);
         }
-        self.items(schema, path, &inner);
+        self.items(schema, path, &items);
         self.extensions(schema, path);
         self.list_map(schema, path);
         if self.tight {
             self.keys(schema, path);
         }
         self.validations(schema, path);
+        if let Some(cardinality) = context.cardinality.filter(|_| self.errors.len() == before) {
+            let uncorrelated = context.uncorrelated.as_ref();
+            self.compiled.check(schema, path, context.resource, cardinality, uncorrelated);
+        }
     }
 
     fn unsupported(&mut self, schema: &Props, path: &Path, context: &Context) {
@@ -188,7 +215,7 @@ impl Rules {
             if inner.inside_meta {
                 inner.no_defaults = Some("inside additionalProperties applying to object metadata".into());
             }
-            self.walk(values, &at, &inner);
+            self.walk(values, &at, &inner.below(schema, values));
         }
     }
 
@@ -198,7 +225,7 @@ impl Rules {
             inner.uncorrelated.get_or_insert_with(|| path.clone());
         }
         match &schema.items {
-            Some(Items::One(one)) => self.walk(one, &path.child("items"), &inner),
+            Some(Items::One(one)) => self.walk(one, &path.child("items"), &inner.below(schema, one)),
             Some(Items::Many(many)) => {
                 many.iter().enumerate().for_each(|(at, one)| self.walk(one, &path.child("items").index(at), &inner));
             }

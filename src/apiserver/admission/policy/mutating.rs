@@ -4,8 +4,8 @@ use futures_util::future::BoxFuture;
 use serde_json::json;
 
 use crate::apiserver::admission::{Attributes, Operation, Plugin};
-use crate::apiserver::cel::{self, Expression, Variables};
 use crate::apiserver::core::Core;
+use crate::expressions::{Value as CelValue, Variables};
 use crate::object::{Status, Value, meta};
 use crate::patch::ssa;
 
@@ -68,14 +68,14 @@ fn apply(core: &Core, attributes: &mut Attributes, policy: &Value, binding: &Val
     }
     for param in params(core, attributes, policy, binding)? {
         let mut variables = variables::of(core, attributes);
-        variables.set("params", cel::from_json(&param));
+        variables.set("params", CelValue::from_json(&param));
         let spec = policy.get("spec").unwrap_or(&Value::Null);
         if !variables::conditions_hold(spec, &variables)? {
             continue;
         }
         for mutation in meta::list_at(spec, &["mutations"]) {
             let mut variables = variables::of(core, attributes);
-            variables.set("params", cel::from_json(&param));
+            variables.set("params", CelValue::from_json(&param));
             variables::compose(policy, &mut variables);
             mutate(core, attributes, mutation, &variables)?;
         }
@@ -85,9 +85,8 @@ fn apply(core: &Core, attributes: &mut Attributes, policy: &Value, binding: &Val
 
 fn result_of(mutation: &Value, field: &str, variables: &Variables) -> Result<Value, String> {
     let text = meta::str_at(mutation, &[field, "expression"]);
-    let outcome = Expression::compile_with_structures(text).and_then(|expression| expression.evaluate(variables));
-    outcome
-        .and_then(|value| cel::to_json(&value))
+    variables::evaluate(text, variables)
+        .and_then(|value| value.to_json())
         .map_err(|why| format!("expression '{text}' resulted in error: {why}"))
 }
 

@@ -4,8 +4,8 @@ use futures_util::future::BoxFuture;
 use serde_json::json;
 
 use crate::apiserver::admission::{Attributes, Plugin};
-use crate::apiserver::cel::{self, CelValue, Expression, Variables};
 use crate::apiserver::core::Core;
+use crate::expressions::{Value as CelValue, Variables};
 use crate::object::status::Cause;
 use crate::object::{Status, Value, go, meta};
 
@@ -142,7 +142,7 @@ impl Findings {
         };
         for param in params {
             let mut variables = shared.clone();
-            variables.set("params", cel::from_json(&param));
+            variables.set("params", CelValue::from_json(&param));
             for failure in validate(policy, &mut variables) {
                 self.report(policy, binding, failure);
             }
@@ -180,7 +180,7 @@ impl Findings {
     fn annotate(&mut self, policy: &Value, binding: &Value, variables: &Variables) {
         for annotation in meta::list_at(policy, &["spec", "auditAnnotations"]) {
             let text = meta::str_at(annotation, &["valueExpression"]);
-            match Expression::compile(text).and_then(|expression| expression.evaluate(variables)) {
+            match variables::evaluate(text, variables) {
                 Ok(CelValue::String(value)) if !value.trim().is_empty() => {
                     let end = (0..=value.len().min(MAX_ANNOTATION)).rev().find(|end| value.is_char_boundary(*end));
                     let key = format!("{}/{}", meta::name(policy), meta::str_at(annotation, &["key"]));
@@ -218,7 +218,7 @@ fn validate(policy: &Value, variables: &mut Variables) -> Vec<Failure> {
     let mut failures = Vec::new();
     for (index, validation) in meta::list_at(spec, &["validations"]).iter().enumerate() {
         let text = meta::str_at(validation, &["expression"]);
-        match Expression::compile(text).and_then(|expression| expression.evaluate(variables)) {
+        match variables::evaluate(text, variables) {
             Ok(CelValue::Bool(true)) => {}
             Ok(_) => failures.push(Failure {
                 index,
@@ -240,7 +240,7 @@ fn validate(policy: &Value, variables: &mut Variables) -> Vec<Failure> {
 /// The message of a validation: what its expression makes of it, else its text, else the expression that failed.
 fn message_of(validation: &Value, variables: &Variables) -> String {
     let made = Some(meta::str_at(validation, &["messageExpression"])).filter(|text| !text.is_empty());
-    let made = made.and_then(|text| Expression::compile(text).and_then(|e| e.evaluate(variables)).ok());
+    let made = made.and_then(|text| variables::evaluate(text, variables).ok());
     if let Some(CelValue::String(text)) = made {
         let text = text.trim();
         if !text.is_empty() && !text.contains('\n') {

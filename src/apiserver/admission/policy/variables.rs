@@ -1,10 +1,16 @@
 //! What the expressions of a policy see: the request, its objects, parameters, variables.
 
+use std::sync::Arc;
+
 use serde_json::json;
 
 use crate::apiserver::admission::{Attributes, Operation};
-use crate::apiserver::cel::{self, CelValue, Expression, Variables};
+use crate::apiserver::auth::{self, UserInfo};
 use crate::apiserver::core::Core;
+use crate::expressions::authorizer::{Access, Authorization, Authorizer, Decision, Step};
+use crate::expressions::value::Opaque;
+use crate::expressions::{Program, Value as CelValue, Variables};
+use crate::object::selector::FieldSelector;
 use crate::object::{Value, meta};
 
 use super::matcher;
@@ -46,27 +52,88 @@ pub fn request(attributes: &Attributes) -> Value {
 pub fn of(core: &Core, attributes: &Attributes) -> Variables {
     let mut variables = Variables::default();
     let object = if attributes.operation == Operation::Delete { None } else { attributes.object.as_ref() };
-    variables.set("object", cel::from_json(&shown(attributes, object)));
-    variables.set("oldObject", cel::from_json(&shown(attributes, attributes.old.as_ref())));
-    variables.set("request", cel::from_json(&request(attributes)));
+    variables.set("object", CelValue::from_json(&shown(attributes, object)));
+    variables.set("oldObject", CelValue::from_json(&shown(attributes, attributes.old.as_ref())));
+    variables.set("request", CelValue::from_json(&request(attributes)));
     let namespace = matcher::namespace_of(core, attributes).unwrap_or_default();
-    variables.set("namespaceObject", cel::from_json(&namespace));
+    variables.set("namespaceObject", CelValue::from_json(&namespace));
+    if let Some(core) = core.shared() {
+        let authorizer: Arc<dyn Authorizer> = Arc::new(Asker { core, user: attributes.user.clone() });
+        let start = Authorization::new(authorizer);
+        let resource = Access {
+            group: attributes.resource.group().to_owned(),
+            resource: attributes.resource.plural().to_owned(),
+            subresource: attributes.subresource.clone(),
+            namespace: attributes.namespace.clone(),
+            name: attributes.name.clone(),
+            ..Access::default()
+        };
+        let whole = Authorization { access: resource, step: Step::Resource, ..start.clone() };
+        variables.set("authorizer", CelValue::Opaque(Opaque::Authorization(start.into())));
+        variables.set("authorizer.requestResource", CelValue::Opaque(Opaque::Authorization(whole.into())));
+    }
     variables
+}
+
+/// Asks the server's authorizers for an expression.
+struct Asker {
+    core: Arc<Core>,
+    user: UserInfo,
+}
+
+impl Authorizer for Asker {
+    fn decide(&self, access: &Access) -> Decision {
+        let user = match &access.service_account {
+            Some((namespace, name)) => UserInfo {
+                name: format!("system:serviceaccount:{namespace}:{name}"),
+                groups: vec![
+                    "system:serviceaccounts".into(),
+                    format!("system:serviceaccounts:{namespace}"),
+                    auth::AUTHENTICATED.into(),
+                ],
+                ..UserInfo::default()
+            },
+            None => self.user.clone(),
+        };
+        let attributes = auth::Attributes {
+            verb: access.verb.clone(),
+            group: access.group.clone(),
+            version: "*".into(),
+            resource: access.resource.clone(),
+            subresource: access.subresource.clone(),
+            namespace: access.namespace.clone(),
+            name: access.name.clone(),
+            path: access.path.clone().unwrap_or_default(),
+            resource_request: access.path.is_none(),
+            fields: FieldSelector::parse(&access.field_selector).unwrap_or_default(),
+        };
+        let found = self.core.auth.decide(&self.core, &user, &attributes);
+        Decision { allowed: found.allowed, reason: found.reason, error: String::new() }
+    }
+}
+
+/// What an expression comes to.
+///
+/// # Errors
+///
+/// What went wrong, as the reference evaluator says it.
+pub fn evaluate(text: &str, variables: &Variables) -> Result<CelValue, String> {
+    Program::of(text)?.run(variables).outcome.map_err(|failure| failure.to_string())
 }
 
 /// Evaluates the `variables` of a policy one after another; those that fail are missing, with the reason kept.
 pub fn compose(policy: &Value, variables: &mut Variables) -> Vec<(String, String)> {
     let mut values: Vec<(String, CelValue)> = Vec::new();
     let mut failures = Vec::new();
-    variables.set("variables", cel::map_of(std::iter::empty()));
+    variables.set("variables", CelValue::named(std::iter::empty()));
     for variable in meta::list_at(policy, &["spec", "variables"]) {
         let name = meta::str_at(variable, &["name"]).to_owned();
-        let outcome = Expression::compile(meta::str_at(variable, &["expression"])).and_then(|e| e.evaluate(variables));
+        let outcome = evaluate(meta::str_at(variable, &["expression"]), variables);
         match outcome {
             Ok(value) => values.push((name, value)),
             Err(why) => failures.push((name, why)),
         }
-        variables.set("variables", cel::map_of(values.clone().into_iter()));
+        variables.set("variables", CelValue::named(values.clone()));
     }
     failures
 }
@@ -80,7 +147,7 @@ pub fn conditions_hold(of: &Value, variables: &Variables) -> Result<bool, String
     let mut failures = Vec::new();
     for condition in meta::list_at(of, &["matchConditions"]) {
         let text = meta::str_at(condition, &["expression"]);
-        match Expression::compile(text).and_then(|expression| expression.evaluate(variables)) {
+        match evaluate(text, variables) {
             Ok(CelValue::Bool(true)) => {}
             Ok(_) => return Ok(false),
             Err(why) => failures.push(format!("expression '{text}' resulted in error: {why}")),

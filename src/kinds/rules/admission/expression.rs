@@ -1,17 +1,16 @@
-//! Checks of CEL expressions before they are stored: syntax, the variables they may use, the type of literals.
+//! Checks of CEL expressions before they are stored: syntax, names, types.
 
-use cel::Program;
-use cel::common::ast::{EntryExpr, Expr, IdedEntryExpr, LiteralValue};
+use std::collections::BTreeMap;
+use std::sync::Arc;
 
+use crate::expressions::types::Structure;
+use crate::expressions::{Environment, Type};
 use crate::object::field::{Error, ErrorList, Path};
-
-/// Variables that every expression of an admission policy or webhook may use.
-const VARIABLES: [&str; 5] = ["object", "oldObject", "request", "namespaceObject", "variables"];
 
 /// Words of CEL that cannot be names.
 const RESERVED: [&str; 4] = ["true", "false", "null", "in"];
 
-/// What an expression may use besides.
+/// What an expression may use besides the objects and the request.
 #[derive(Clone, Copy, Debug)]
 pub struct Scope<'a> {
     /// Whether there are parameters.
@@ -22,20 +21,86 @@ pub struct Scope<'a> {
     pub variables: &'a [String],
 }
 
-impl Scope<'_> {
-    fn declares(&self, name: &str) -> bool {
-        match name {
-            "params" => self.params,
-            "authorizer" => self.authorizer,
-            "variables" => !self.variables.is_empty(),
-            _ => VARIABLES.contains(&name) || is_type(name),
-        }
-    }
+fn structure(name: &str, fields: &[(&str, Type)]) -> Type {
+    let fields: BTreeMap<String, Type> =
+        fields.iter().map(|(name, type_)| ((*name).to_owned(), type_.clone())).collect();
+    Type::Structure(Arc::new(Structure { name: name.to_owned(), fields: Some(fields) }))
 }
 
-/// Names of types, which are values as well.
-fn is_type(name: &str) -> bool {
-    matches!(name, "bool" | "int" | "uint" | "double" | "string" | "bytes" | "list" | "map" | "null_type" | "type")
+/// `request` as expressions see it.
+fn request() -> Type {
+    let texts = |name: &str, fields: [&str; 3]| structure(name, &fields.map(|field| (field, Type::String)));
+    let kind = texts("kubernetes.GroupVersionKind", ["group", "version", "kind"]);
+    let resource = texts("kubernetes.GroupVersionResource", ["group", "version", "resource"]);
+    let user = [
+        ("username", Type::String),
+        ("uid", Type::String),
+        ("groups", Type::list(Type::String)),
+        ("extra", Type::map(Type::list(Type::String))),
+    ];
+    let fields = [
+        ("kind", kind.clone()),
+        ("resource", resource.clone()),
+        ("subResource", Type::String),
+        ("requestKind", kind),
+        ("requestResource", resource),
+        ("requestSubResource", Type::String),
+        ("name", Type::String),
+        ("namespace", Type::String),
+        ("operation", Type::String),
+        ("userInfo", structure("kubernetes.UserInfo", &user)),
+        ("dryRun", Type::Bool),
+        ("options", Type::Dyn),
+    ];
+    structure("kubernetes.AdmissionRequest", &fields)
+}
+
+/// `namespaceObject` as expressions see it.
+fn namespace() -> Type {
+    let texts = Type::map(Type::String);
+    let metadata = [
+        ("name", Type::String),
+        ("generateName", Type::String),
+        ("namespace", Type::String),
+        ("labels", texts.clone()),
+        ("annotations", texts),
+        ("UID", Type::String),
+        ("creationTimestamp", Type::Timestamp),
+        ("deletionGracePeriodSeconds", Type::Int),
+        ("deletionTimestamp", Type::Timestamp),
+        ("generation", Type::Int),
+        ("resourceVersion", Type::String),
+        ("finalizers", Type::list(Type::String)),
+    ];
+    let fields = [
+        ("metadata", structure("kubernetes.NamespaceMetadata", &metadata)),
+        ("spec", structure("kubernetes.NamespaceSpec", &[("finalizers", Type::list(Type::String))])),
+        ("status", structure("kubernetes.NamespaceStatus", &[("phase", Type::String)])),
+    ];
+    structure("kubernetes.Namespace", &fields)
+}
+
+impl Scope<'_> {
+    fn environment(&self) -> Environment {
+        let mut all = Environment::default()
+            .with("object", Type::Dyn)
+            .with("oldObject", Type::Dyn)
+            .with("request", request())
+            .with("namespaceObject", namespace());
+        if self.params {
+            all = all.with("params", Type::Dyn);
+        }
+        if self.authorizer {
+            all = all
+                .with("authorizer", Type::Opaque("kubernetes.authorization.Authorizer"))
+                .with("authorizer.requestResource", Type::Opaque("kubernetes.authorization.ResourceCheck"));
+        }
+        if !self.variables.is_empty() {
+            let fields: Vec<(&str, Type)> = self.variables.iter().map(|name| (name.as_str(), Type::Dyn)).collect();
+            all = all.with("variables", structure("kubernetes.variables", &fields));
+        }
+        all
+    }
 }
 
 /// Whether a text can be the name of a variable.
@@ -47,118 +112,34 @@ pub fn is_identifier(text: &str) -> bool {
 
 /// Compiles an expression and adds what is wrong with it. `types` are those that it may come out as, any when empty.
 pub fn check(errors: &mut ErrorList, path: &Path, text: &str, scope: Scope<'_>, types: &[&str]) {
-    let program = match Program::compile(text) {
-        Ok(program) => program,
-        Err(found) => {
-            let found = found.to_string().replace("\n| ", "\n | ");
-            errors.push(Error::invalid(path, text, format!("compilation failed: {found}")));
+    check_in(errors, path, text, &scope.environment(), types);
+}
+
+/// The same for the expression of a mutation, which makes structures.
+pub fn check_mutation(errors: &mut ErrorList, path: &Path, text: &str, scope: Scope<'_>, type_: &str) {
+    check_in(errors, path, text, &scope.environment().with_structures(), &[type_]);
+}
+
+fn check_in(errors: &mut ErrorList, path: &Path, text: &str, environment: &Environment, types: &[&str]) {
+    let compiled = match environment.compile(text) {
+        Ok(compiled) => compiled,
+        Err(why) => {
+            errors.push(Error::invalid(path, text, format!("compilation failed: {why}")));
             return;
         }
     };
-    let mut unknown = Vec::new();
-    undeclared_names(&program.expression().expr, &mut Vec::new(), scope, &mut unknown);
-    let mut unknown: Vec<(usize, &str)> = unknown.into_iter().map(|name| (position(text, name), name)).collect();
-    unknown.sort_unstable();
-    unknown.dedup();
-    if !unknown.is_empty() {
-        let shown: Vec<String> = unknown.into_iter().map(|(at, name)| undeclared(text, at, name)).collect();
-        errors.push(Error::invalid(path, text, format!("compilation failed: {}", shown.join("\n"))));
+    let found = match compiled.result {
+        Type::Null => "null_type".to_owned(),
+        other => other.to_string(),
+    };
+    if types.is_empty() || types.contains(&found.as_str()) {
         return;
     }
-    if let Some(type_) = type_of(&program.expression().expr)
-        && !types.is_empty()
-        && !types.contains(&type_)
-    {
-        let wanted = match types {
-            [one] => (*one).to_owned(),
-            many => format!("one of [{}]", many.join(" ")),
-        };
-        errors.push(Error::invalid(path, text, format!("must evaluate to {wanted} but got {type_}")));
-    }
-}
-
-/// Collects the names that neither the scope nor a surrounding macro declares.
-fn undeclared_names<'a>(expr: &'a Expr, bound: &mut Vec<&'a str>, scope: Scope<'_>, unknown: &mut Vec<&'a str>) {
-    let mut inner = |exprs: &[&'a Expr], bound: &mut Vec<&'a str>| {
-        for expr in exprs {
-            undeclared_names(expr, bound, scope, unknown);
-        }
+    let wanted = match types {
+        [one] => (*one).to_owned(),
+        many => format!("one of [{}]", many.join(" ")),
     };
-    let values = |entries: &'a [IdedEntryExpr]| -> Vec<&'a Expr> {
-        let parts = |entry: &'a IdedEntryExpr| match &entry.expr {
-            EntryExpr::StructField(field) => vec![&field.value.expr],
-            EntryExpr::MapEntry(entry) => vec![&entry.key.expr, &entry.value.expr],
-        };
-        entries.iter().flat_map(parts).collect()
-    };
-    match expr {
-        Expr::Ident(name) => {
-            if !name.starts_with('@') && !bound.contains(&name.as_str()) && !scope.declares(name) {
-                unknown.push(name);
-            }
-        }
-        Expr::Call(call) => {
-            let parts: Vec<&Expr> =
-                call.target.iter().map(|t| &t.expr).chain(call.args.iter().map(|a| &a.expr)).collect();
-            inner(&parts, bound);
-        }
-        Expr::Comprehension(all) => {
-            inner(&[&all.iter_range.expr, &all.accu_init.expr], bound);
-            let depth = bound.len();
-            bound.extend([all.iter_var.as_str(), all.accu_var.as_str()]);
-            bound.extend(all.iter_var2.as_deref());
-            inner(&[&all.loop_cond.expr, &all.loop_step.expr, &all.result.expr], bound);
-            bound.truncate(depth);
-        }
-        Expr::List(list) => inner(&list.elements.iter().map(|e| &e.expr).collect::<Vec<_>>(), bound),
-        Expr::Map(map) => inner(&values(&map.entries), bound),
-        Expr::Struct(made) => inner(&values(&made.entries), bound),
-        Expr::Select(select) => inner(&[&select.operand.expr], bound),
-        Expr::Literal(_) | Expr::Unspecified => {}
-    }
-}
-
-/// Where a name first stands as a word of its own, in bytes.
-fn position(text: &str, name: &str) -> usize {
-    let word = |c: Option<char>| c.is_some_and(|c| c.is_alphanumeric() || c == '_');
-    let found = text.match_indices(name).find(|(at, _)| {
-        let before = text.get(..*at).and_then(|text| text.chars().next_back());
-        let after = text.get(at + name.len()..).and_then(|text| text.chars().next());
-        !word(before) && before != Some('.') && !word(after)
-    });
-    found.map(|(at, _)| at).unwrap_or_default()
-}
-
-/// The compiler's words for an unknown name, with the line and a mark below it.
-fn undeclared(text: &str, at: usize, name: &str) -> String {
-    let before = text.get(..at).unwrap_or_default();
-    let line = before.matches('\n').count();
-    let column = before.rsplit('\n').next().unwrap_or_default().chars().count();
-    let source = text.split('\n').nth(line).unwrap_or_default();
-    let dots = ".".repeat(column);
-    format!(
-        "ERROR: <input>:{}:{}: undeclared reference to '{name}' (in container '')\n | {source}\n | {dots}^",
-        line + 1,
-        column + 1
-    )
-}
-
-/// The type of an expression as far as its outermost form tells.
-fn type_of(expression: &Expr) -> Option<&'static str> {
-    Some(match expression {
-        Expr::Literal(literal) => match literal {
-            LiteralValue::Boolean(_) => "bool",
-            LiteralValue::Bytes(_) => "bytes",
-            LiteralValue::Double(_) => "double",
-            LiteralValue::Int(_) => "int",
-            LiteralValue::Null => "null_type",
-            LiteralValue::String(_) => "string",
-            LiteralValue::UInt(_) => "uint",
-        },
-        // Objects have no declared type here, so neither have their fields.
-        Expr::Select(select) if !select.test => "dyn",
-        _ => return None,
-    })
+    errors.push(Error::invalid(path, text, format!("must evaluate to {wanted} but got {found}")));
 }
 
 #[cfg(test)]

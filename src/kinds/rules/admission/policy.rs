@@ -61,7 +61,9 @@ pub fn mutating(object: &Value) -> ErrorList {
         let path = at.index(i);
         let type_ = mutation.text("patchType");
         check::required_one_of(&mut errors, &path.child("patchType"), type_, &["ApplyConfiguration", "JSONPatch"]);
-        for (kind, field) in [("ApplyConfiguration", "applyConfiguration"), ("JSONPatch", "jsonPatch")] {
+        let kinds =
+            [("ApplyConfiguration", "applyConfiguration", "Object"), ("JSONPatch", "jsonPatch", "list(JSONPatch)")];
+        for (kind, field, gives) in kinds {
             let at = path.child(field);
             match (kind == type_, mutation.some(field)) {
                 (true, None) => {
@@ -75,7 +77,7 @@ pub fn mutating(object: &Value) -> ErrorList {
                     if text.trim().is_empty() {
                         errors.push(Error::required(&at.child("expression"), "expression is not specified"));
                     } else {
-                        expression::check(&mut errors, &at.child("expression"), text, scope, &[]);
+                        expression::check_mutation(&mut errors, &at.child("expression"), text, scope, gives);
                     }
                 }
                 (false, None) => {}
