@@ -84,6 +84,12 @@ impl Context {
         }
     }
 
+    /// Sends requests through a transport of the caller's instead of the one that the kubeconfig says; `server` is
+    /// the URL that messages name. Does nothing once there is a client.
+    pub fn use_transport(&self, transport: SharedTransport, server: &str) {
+        self.client.set(Arc::new(Client::new(transport, server))).ok();
+    }
+
     /// Writes to standard output as it is.
     pub fn out(&self, text: &str) -> Result<()> {
         self.tell_warnings()?;

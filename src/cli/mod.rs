@@ -145,8 +145,12 @@ pub fn run(args: Vec<OsString>, streams: Streams, env: Env) -> u8 {
     let mut args = args.into_iter().map(|arg| arg.to_string_lossy().into_owned());
     let program = Program::named(&args.next().unwrap_or_default());
     let words: Vec<String> = args.collect();
-    let mut cx = Context::new(program, streams, env);
-    let outcome = dispatch(&mut cx, &words);
+    run_in(&mut Context::new(program, streams, env), &words)
+}
+
+/// Runs the words after the program's name in surroundings that are there already. Gives the exit code.
+pub fn run_in(cx: &mut Context, words: &[String]) -> u8 {
+    let outcome = dispatch(cx, words);
     let outcome = outcome
         .and_then(|()| cx.tell_warnings())
         .and_then(|()| Ok(cx.streams.flush()?))
@@ -295,6 +299,33 @@ mod tests {
             }
         }
         check(VERBS);
+    }
+
+    /// Each line of the table is a verb of kubectl 1.36 with its flags: `get: output/o watch/w …`.
+    #[test]
+    fn every_flag_of_kubectl_is_known() {
+        let mut missing = Vec::new();
+        for line in include_str!("kubectl_flags.txt").lines() {
+            let (path, flags) = line.split_once(": ").unwrap_or((line, ""));
+            let words: Vec<String> = path.split(' ').filter(|word| *word != "*").map(str::to_owned).collect();
+            let own = match find("kubectl", &words) {
+                Ok(Some(found)) if found.words.is_empty() => (found.verb.build)(),
+                Ok(None) => clap::Command::new("kubectl"),
+                _ => continue,
+            };
+            let command = GlobalArgs::augmented(own);
+            for flag in flags.split(' ').filter(|flag| !flag.is_empty()) {
+                let (long, short) =
+                    flag.split_once('/').map_or((flag, None), |(long, short)| (long, short.chars().next()));
+                let known = pflag::flag(&command, long).is_some_and(|arg| {
+                    short.is_none_or(|short| pflag::flag(&command, &short.to_string()).is_some_and(|by| by == arg))
+                });
+                if !known {
+                    missing.push(format!("{path} --{flag}"));
+                }
+            }
+        }
+        assert!(missing.is_empty(), "{missing:?}");
     }
 
     #[test]

@@ -23,6 +23,9 @@ use crate::resource::{Plan, Selection, Target};
 pub struct ReplaceArgs {
     #[arg(hide = true)]
     words: Vec<String>,
+    /// Accepted, without effect
+    #[arg(long, hide = true)]
+    record: bool,
     #[command(flatten)]
     files: FileArgs,
     #[command(flatten)]

@@ -38,6 +38,13 @@ pub struct EditArgs {
     #[arg(long, value_name = "NAME", default_value = "kubectl-client-side-apply")]
     field_manager: String,
     /// Accepted, without effect
+    #[arg(long, hide = true)]
+    record: bool,
+    /// Accepted, without effect: the server checks what it is sent
+    #[arg(long, hide = true, num_args = 0..=1, require_equals = true, default_value = "strict",
+          default_missing_value = "strict")]
+    validate: String,
+    /// Accepted, without effect
     #[arg(long, hide = true, num_args = 0..=1, require_equals = true, default_missing_value = "true")]
     windows_line_endings: Option<bool>,
 }

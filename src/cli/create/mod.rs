@@ -15,6 +15,7 @@ use clap::Parser;
 use super::args::{DryRun, DryRunArgs, FileArgs, OutputArgs, ValidateArgs};
 use super::completion::Words;
 use super::context::Context;
+use super::edit;
 use super::error::{Error, Result};
 use super::place;
 use super::targets;
@@ -22,7 +23,7 @@ use super::verb::{Group, Run, Verb};
 use crate::client::{Request, collection_path};
 use crate::kinds::Kind;
 use crate::object::{Value, meta};
-use crate::resource::{Plan, Selection, Target};
+use crate::resource::{Document, Plan, Selection, Target};
 
 /// `create`.
 pub const VERB: Verb = Verb::of::<CreateArgs>("create", Group::Basic).children(CHILDREN);
@@ -74,9 +75,9 @@ pub struct CreateArgs {
     /// Only objects whose labels match
     #[arg(short = 'l', long, value_name = "SELECTOR")]
     selector: Option<String>,
-    /// Accepted, without effect
-    #[arg(long, hide = true)]
-    windows_line_endings: bool,
+    /// With --edit: ends lines as Windows does
+    #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    windows_line_endings: Option<bool>,
     /// Accepted, without effect
     #[arg(long, hide = true)]
     record: bool,
@@ -228,6 +229,10 @@ impl Run for CreateArgs {
         let labels = targets::label_selector(&selection)?;
         let manager = self.write.field_manager.clone().unwrap_or_else(|| "kubectl-create".into());
         let writer = Writer { cx, manager, validation, dry_run };
+        if self.edit {
+            let writer = Writer { dry_run: DryRun::None, ..writer };
+            return self.edit(writer, &selection, documents).await;
+        }
         let (mut count, mut errors) = (0, Vec::new());
         for document in documents {
             let document = match document {
@@ -260,6 +265,30 @@ impl Run for CreateArgs {
 }
 
 impl CreateArgs {
+    /// Every object in an editor of its own, to be created as it is then.
+    async fn edit(
+        &self,
+        writer: Writer<'_>,
+        selection: &Selection,
+        documents: Vec<std::result::Result<Document, crate::resource::Error>>,
+    ) -> Result<()> {
+        let cx = writer.cx;
+        let found = targets::of_documents(cx, selection, documents, false).await;
+        let mut errors = found.errors;
+        for target in found.targets {
+            let settings = edit::Settings {
+                output: self.output.clone(),
+                windows_line_endings: self.windows_line_endings,
+                save_config: self.write.save_config,
+                outcome: edit::Outcome::Create,
+            };
+            let (writer, selection) = (writer.clone(), selection.clone());
+            let session = edit::Session { settings, cx, writer, selection, targets: vec![target] };
+            errors.extend(session.run().await.err());
+        }
+        Error::many(errors)
+    }
+
     async fn create(&self, writer: &Writer<'_>, target: Result<Target>) -> Result<Value> {
         let mut target = target?;
         place::check_fields(writer.cx, &target, writer.validation)?;

@@ -85,10 +85,63 @@ impl Run for EditArgs {
             return Err(Error::new("edit cancelled, no objects found"));
         }
         let writer = Writer { cx, manager: self.field_manager.clone(), validation, dry_run: DryRun::None };
-        let session = Session { args: &self, cx, writer, selection, targets };
+        let settings = Settings {
+            output: self.output,
+            windows_line_endings: self.windows_line_endings,
+            save_config: self.save_config,
+            outcome: Outcome::Patch { output_patch: self.output_patch },
+        };
+        Session { settings, cx, writer, selection, targets }.run().await
+    }
+}
+
+/// What becomes of edited objects.
+pub enum Outcome {
+    /// What was changed is sent as a patch.
+    Patch {
+        /// Whether the patch is printed.
+        output_patch: bool,
+    },
+    /// They are created.
+    Create,
+}
+
+/// How objects are edited.
+pub struct Settings {
+    /// How they are shown in the editor and printed in the end.
+    pub output: OutputArgs,
+    /// Whether lines end as on Windows; the system's way where it is not said.
+    pub windows_line_endings: Option<bool>,
+    /// Keep the object in its last-applied annotation.
+    pub save_config: bool,
+    /// What becomes of them.
+    pub outcome: Outcome,
+}
+
+/// One session in the editor, with as many passes as it takes.
+pub struct Session<'a> {
+    /// How.
+    pub settings: Settings,
+    /// The surroundings.
+    pub cx: &'a Context,
+    /// How the results are written.
+    pub writer: Writer<'a>,
+    /// What the objects were found by.
+    pub selection: Selection,
+    /// The objects.
+    pub targets: Vec<Target>,
+}
+
+impl Session<'_> {
+    /// Lets the user edit until all is saved, or nothing is to be.
+    ///
+    /// # Errors
+    /// The editor cannot be run, or the server refuses what cannot be edited away.
+    pub async fn run(self) -> Result<()> {
+        let cx = self.cx;
         let mut pass = Pass::default();
         loop {
-            match session.pass(pass).await {
+            match self.pass(pass).await {
                 Ok(Some(next)) => pass = next,
                 Ok(None) => return Ok(()),
                 Err((error, file)) => {
@@ -101,15 +154,6 @@ impl Run for EditArgs {
             }
         }
     }
-}
-
-/// What all passes of the editor have in common.
-struct Session<'a> {
-    args: &'a EditArgs,
-    cx: &'a Context,
-    writer: Writer<'a>,
-    selection: Selection,
-    targets: Vec<Target>,
 }
 
 /// What one pass of the editor leaves to the next.
@@ -175,7 +219,7 @@ impl Session<'_> {
     }
 
     fn is_json(&self) -> bool {
-        self.args.output.format() == "json"
+        self.settings.output.format() == "json"
     }
 
     /// The objects as they are edited: without managed fields, several as a list.
@@ -186,7 +230,7 @@ impl Session<'_> {
             1 => objects.swap_remove(0),
             _ => json!({"apiVersion": "v1", "kind": "List", "metadata": {}, "items": objects}),
         };
-        match self.args.output.format() {
+        match self.settings.output.format() {
             "" | "yaml" => Ok(manifest::to_yaml(&object)),
             "json" => Ok(format!("{}\n", json::to_indented(&object, "    "))),
             "kyaml" => Ok(manifest::to_kyaml(&object)),
@@ -195,7 +239,7 @@ impl Session<'_> {
     }
 
     fn lines(&self, text: &str) -> String {
-        if self.args.windows_line_endings.unwrap_or(cfg!(windows)) {
+        if self.settings.windows_line_endings.unwrap_or(cfg!(windows)) {
             return text.replace('\n', "\r\n");
         }
         text.to_owned()
@@ -225,13 +269,15 @@ impl Session<'_> {
         let (mut missing, mut refused) = (false, false);
         for mut target in updated {
             selection.settle_namespace(&mut target).map_err(|error| with(self.cx.explain(error)))?;
-            if self.args.save_config {
+            if self.settings.save_config {
                 save_config(&mut target.object, true);
             }
             match self.save_one(&target).await {
                 Ok((object, operation)) => {
                     self.printer(operation).and_then(|printer| printer.print(self.cx, &object)).map_err(with)?;
                 }
+                // What is created is not sent a second time.
+                Err(error) if matches!(self.settings.outcome, Outcome::Create) => return Err(with(error)),
                 Err(error) if error.as_status().is_none() && !error.is_request() => return Err(with(error)),
                 Err(error) => {
                     let name = named(&target);
@@ -267,11 +313,14 @@ impl Session<'_> {
     }
 
     fn printer(&self, operation: &str) -> Result<Printer> {
-        self.args.output.printer(operation)
+        self.settings.output.printer(operation)
     }
 
     /// Sends what was changed of one object; gives the object then, and what was done.
     async fn save_one(&self, edited: &Target) -> Result<(Value, &'static str)> {
+        let Outcome::Patch { output_patch } = self.settings.outcome else {
+            return Ok((self.writer.create(edited).await?, "created"));
+        };
         let uid = meta::uid(&edited.object);
         let Some(original) = self.targets.iter().find(|target| meta::uid(&target.object) == uid) else {
             return Err(Error::new(format!("no original object found for {}", edited.printed())));
@@ -285,10 +334,10 @@ impl Session<'_> {
         }
         let (kind, patch) = patch(edited, &before, &after)?;
         let patch = json::to_compact(&patch);
-        if self.args.output_patch {
+        if output_patch {
             self.cx.line(format!("Patch: {patch}"))?;
         }
-        let request = Request::patch(edited.path(&self.args.subresource), kind.content_type(), patch);
+        let request = Request::patch(edited.path(&self.selection.subresource), kind.content_type(), patch);
         let object = self.cx.json(self.writer.parameters(edited.about(request))).await?;
         Ok((object, "edited"))
     }

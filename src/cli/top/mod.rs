@@ -64,3 +64,6 @@ impl SortBy {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;
