@@ -79,12 +79,18 @@ impl ApiResourcesArgs {
     }
 }
 
-/// The kinds of each group's preferred version, by group and plural.
+/// The kinds of each group, in its preferred version where that has them, by group and plural.
 pub fn preferred(known: &Kinds) -> Vec<Arc<Kind>> {
     let mut kinds: Vec<Arc<Kind>> = Vec::new();
     for group in known.groups() {
         let of = |kind: &&Arc<Kind>| kind.group == group.group && kind.version == group.preferred;
         kinds.extend(known.rows().iter().filter(of).cloned());
+        // What the preferred version lacks counts in the version that has it.
+        for kind in known.rows().iter().filter(|kind| kind.group == group.group) {
+            if !kinds.iter().any(|listed| listed.group == kind.group && listed.plural == kind.plural) {
+                kinds.push(Arc::clone(kind));
+            }
+        }
     }
     kinds.sort_by(|a, b| a.group.cmp(&b.group).then_with(|| a.plural.cmp(&b.plural)));
     kinds
@@ -136,13 +142,14 @@ impl Run for ApiResourcesArgs {
         kinds.retain(|kind| self.wants(kind));
         match sort_by {
             "name" => kinds.sort_by(|a, b| a.plural.cmp(&b.plural)),
-            "kind" => kinds.sort_by(|a, b| a.kind.cmp(&b.kind)),
+            "kind" => kinds.sort_by(|a, b| a.kind.cmp(&b.kind).then_with(|| a.plural.cmp(&b.plural))),
             _ => {}
         }
         match format {
             "name" => kinds.iter().try_for_each(|kind| cx.line(kind.group_resource())),
             "json" => cx.line(crate::object::json::to_indented(&list_of(&kinds), "    ")),
-            "yaml" | "kyaml" => cx.out(&crate::manifest::to_yaml(&list_of(&kinds))),
+            "yaml" => cx.out(&crate::manifest::to_yaml(&list_of(&kinds))),
+            "kyaml" => cx.out(&crate::manifest::to_kyaml(&list_of(&kinds))),
             format => cx.out(&self.table(&kinds, format == "wide")),
         }
     }

@@ -174,6 +174,14 @@ struct Found {
     words: Vec<String>,
 }
 
+impl Found {
+    /// Whether the verb has nothing to do with a server.
+    fn asks_nobody(&self) -> bool {
+        let first = self.path.split(' ').nth(1).unwrap_or_default();
+        matches!(first, "cluster" | "completion" | "config" | "help" | "kustomize" | "options" | "plugin")
+    }
+}
+
 /// Walks from `verbs` down as far as words name verbs; flags may stand between. `None` is the program itself.
 fn find(program: &str, words: &[String]) -> Result<Option<Found>, String> {
     let mut words = words.to_vec();
@@ -259,8 +267,16 @@ fn dispatch(cx: &mut Context, words: &[String]) -> Result<()> {
         cx.streams.write_err(help::text(found.verb, &found.path).as_bytes())?;
         return Err(Error::silent(1));
     };
+    let matching = cx.globals.match_server_version && !found.asks_nobody();
     block_on(async {
-        let outcome = run(*matches, cx).await;
+        let outcome = match matching {
+            true => version::check_match(cx).await,
+            false => Ok(()),
+        };
+        let outcome = match outcome {
+            Ok(()) => run(*matches, cx).await,
+            refused => refused,
+        };
         cx.close().await;
         outcome
     })
@@ -311,7 +327,10 @@ mod tests {
             let own = match find("kubectl", &words) {
                 Ok(Some(found)) if found.words.is_empty() => (found.verb.build)(),
                 Ok(None) => clap::Command::new("kubectl"),
-                _ => continue,
+                _ => {
+                    missing.push(path.to_owned());
+                    continue;
+                }
             };
             let command = GlobalArgs::augmented(own);
             for flag in flags.split(' ').filter(|flag| !flag.is_empty()) {

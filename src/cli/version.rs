@@ -9,6 +9,7 @@ use super::verb::Run;
 use crate::client::Request;
 use crate::kinds::Kinds;
 use crate::kustomize;
+use crate::object::go::quote;
 
 /// Print the version of the client and of the server.
 #[derive(Parser)]
@@ -44,7 +45,7 @@ fn client_version() -> Value {
 
 impl Run for VersionArgs {
     async fn run(self, cx: &Context) -> Result<()> {
-        if !self.words.is_empty() {
+        if !self.client && !self.words.is_empty() {
             return Err(Error::new(format!("extra arguments: [{}]", self.words.join(" "))));
         }
         let output = self.output.as_deref().unwrap_or_default();
@@ -59,6 +60,7 @@ impl Run for VersionArgs {
                 Err(error) => (None, Some(error)),
             },
         };
+        let skew = server.as_ref().map_or(Ok(None), |server| skew(&client, server));
         match output {
             "" => {
                 let text = |version: &Value| version["gitVersion"].as_str().unwrap_or_default().to_owned();
@@ -78,6 +80,103 @@ impl Run for VersionArgs {
                 }
             }
         }
+        if let Some(warning) = skew? {
+            if cx.globals.warnings_as_errors {
+                return Err(Error::new(warning));
+            }
+            cx.err_line(format!("Warning: {warning}"))?;
+        }
         failure.map_or(Ok(()), Err)
+    }
+}
+
+/// How many minor versions client and server may be apart.
+const SKEW: u32 = 1;
+
+/// Major and minor of a version such as `v1.36.0`.
+fn release(of: &str, version: &Value) -> Result<(u32, u32)> {
+    let text = version["gitVersion"].as_str().unwrap_or_default();
+    let mut parts = text.trim_start_matches('v').split('.').map(str::parse::<u32>);
+    match (parts.next(), parts.next(), parts.next()) {
+        (Some(Ok(major)), Some(Ok(minor)), Some(_)) => Ok((major, minor)),
+        _ => Err(Error::new(format!("{of} version error: could not parse {} as version", quote(text)))),
+    }
+}
+
+/// What is to be said of versions that are too far apart.
+fn skew(client: &Value, server: &Value) -> Result<Option<String>> {
+    let (client, server) = (release("client", client)?, release("server", server)?);
+    if client.0 == server.0 && client.1.abs_diff(server.1) <= SKEW {
+        return Ok(None);
+    }
+    Ok(Some(format!(
+        "version difference between client ({}.{}) and server ({}.{}) exceeds the supported minor version skew of +/-{SKEW}",
+        client.0, client.1, server.0, server.1
+    )))
+}
+
+/// Fails unless the server is of the very version of the client, for `--match-server-version`.
+///
+/// # Errors
+/// Another version, or a server that does not tell.
+pub async fn check_match(cx: &Context) -> Result<()> {
+    let server = cx
+        .json(Request::get("/version").query("timeout", "32s"))
+        .await
+        .map_err(|error| error.map_message(|why| format!("couldn't read version from server: {why}")))?;
+    let client = client_version();
+    if ["gitVersion", "gitCommit", "gitTreeState"].iter().all(|field| server[field] == client[field]) {
+        return Ok(());
+    }
+    let (server, client) = (go_syntax(&server), go_syntax(&client));
+    Err(Error::new(format!("server version (&{server}) differs from client version ({client})")))
+}
+
+/// A version as Go's `%#v` shows the struct.
+fn go_syntax(version: &Value) -> String {
+    const FIELDS: [(&str, &str); 13] = [
+        ("Major", "major"),
+        ("Minor", "minor"),
+        ("EmulationMajor", "emulationMajor"),
+        ("EmulationMinor", "emulationMinor"),
+        ("MinCompatibilityMajor", "minCompatibilityMajor"),
+        ("MinCompatibilityMinor", "minCompatibilityMinor"),
+        ("GitVersion", "gitVersion"),
+        ("GitCommit", "gitCommit"),
+        ("GitTreeState", "gitTreeState"),
+        ("BuildDate", "buildDate"),
+        ("GoVersion", "goVersion"),
+        ("Compiler", "compiler"),
+        ("Platform", "platform"),
+    ];
+    let field = |(name, field): (&str, &str)| format!("{name}:{}", quote(version[field].as_str().unwrap_or_default()));
+    format!("version.Info{{{}}}", FIELDS.map(field).join(", "))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::scripted::{Scripted, kubectl};
+
+    fn server(version: &str) -> std::sync::Arc<Scripted> {
+        Scripted::new(&[("GET /version", json!({"gitVersion": version, "major": "1"}))])
+    }
+
+    #[test]
+    fn versions_too_far_apart_are_warned_of() {
+        let told = |version: &str, line: &str| kubectl(&server(version), line);
+        assert!(told("v1.35.2", "version").ends_with("Server Version: v1.35.2\n[0]"));
+        let why = "version difference between client (1.36) and server (1.30) exceeds the supported minor version skew \
+                   of +/-1";
+        assert!(told("v1.30.1", "version").ends_with(&format!("Server Version: v1.30.1\nWarning: {why}\n[0]")));
+        assert!(told("v1.30.1", "version --warnings-as-errors").ends_with(&format!("error: {why}\n[1]")));
+    }
+
+    #[test]
+    fn another_version_does_not_match() {
+        let told = kubectl(&server("v1.30.1"), "get pods --match-server-version");
+        assert!(told.starts_with("error: server version (&version.Info{Major:\"1\", Minor:\"\", "), "{told}");
+        assert!(told.contains("GitVersion:\"v1.30.1\""), "{told}");
+        assert!(told.contains(") differs from client version (version.Info{Major:\"1\", Minor:\"36\", "), "{told}");
     }
 }

@@ -12,4 +12,5 @@ mod kube_rs;
 mod layers;
 mod main_job;
 mod streams;
+mod operations;
 mod vectors;

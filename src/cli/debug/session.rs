@@ -1,11 +1,11 @@
-//! What follows when a debugging container is to be attached to: waiting until it runs, and its streams.
+//! What follows when a debugging container is to be attached to.
 
 use super::DebugArgs;
 use crate::cli::attach::Attachment;
 use crate::cli::context::Context;
 use crate::cli::error::{Error, Result};
+use crate::cli::run::print_log;
 use crate::cli::wait::{Sight, follow};
-use crate::client::Request;
 use crate::object::{Status, Value, meta};
 use crate::resource::Target;
 
@@ -43,38 +43,24 @@ async fn running(cx: &Context, args: &DebugArgs, pod: &Value, container: &str) -
     Ok(last)
 }
 
-/// Opens a session with the container. One that has ended, or to which nobody can attach, has its log shown.
+/// Attaches to the container once it runs; where it has ended, or nobody can attach, its log is printed.
 pub async fn open(cx: &Context, args: &DebugArgs, pod: &Value, container: &str) -> Result<()> {
     cx.streams.flush()?;
     let pod = running(cx, args, pod, container).await?;
-    let status = status_of(&pod, container);
-    if status.is_some_and(|status| meta::get(status, &["state", "terminated"]).is_some_and(|state| !state.is_null())) {
-        return logs(cx, &pod, container).await;
+    let ended = status_of(&pod, container).and_then(|status| meta::get(status, &["state", "terminated"]));
+    if ended.is_some_and(|state| !state.is_null()) {
+        return print_log(cx, &pod, container).await;
     }
     let attachment = Attachment {
         container: container.to_owned(),
         stdin: args.stdin,
         tty: args.tty,
         quiet: args.quiet,
-        detach_keys: String::new(),
         command: format!("{} attach", cx.program.name),
+        ..Attachment::default()
     };
     let Err(error) = attachment.run(cx, &pod).await else { return Ok(()) };
     let name = meta::name(&pod);
     cx.err_line(format!("warning: couldn't attach to pod/{name}, falling back to streaming logs: {}", error.text()))?;
-    logs(cx, &pod, container).await
-}
-
-async fn logs(cx: &Context, pod: &Value, container: &str) -> Result<()> {
-    use futures_util::StreamExt;
-    let path = format!("/api/v1/namespaces/{}/pods/{}/log", meta::namespace(pod), meta::name(pod));
-    let request = Request::get(path).query("container", container).on("pods", meta::name(pod));
-    let answer = cx.client()?.send(request).await?;
-    let mut body = answer.into_body();
-    while let Some(chunk) = body.next().await {
-        let chunk = chunk.map_err(|error| Error::new(error.to_string()))?;
-        cx.out(&String::from_utf8_lossy(&chunk))?;
-        cx.streams.flush()?;
-    }
-    Ok(())
+    print_log(cx, &pod, container).await
 }

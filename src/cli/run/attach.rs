@@ -85,7 +85,7 @@ async fn watch_once(cx: &Context, pod: &Value, state: State) -> Result<Option<Va
 }
 
 /// Prints what a container has written so far.
-async fn print_log(cx: &Context, pod: &Value, container: &str) -> Result<()> {
+pub async fn print_log(cx: &Context, pod: &Value, container: &str) -> Result<()> {
     let (namespace, name) = (meta::namespace(pod), meta::name(pod));
     let path = format!("/api/v1/namespaces/{namespace}/pods/{name}/log");
     let request = Request::get(path).accept("application/json, */*").query_some("container", container);

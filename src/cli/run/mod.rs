@@ -2,6 +2,8 @@
 
 mod attach;
 
+pub use attach::print_log;
+
 use std::sync::{Arc, LazyLock};
 
 use clap::Parser;
