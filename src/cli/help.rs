@@ -79,6 +79,26 @@ pub fn text(verb: &Verb, path: &str) -> String {
     text
 }
 
+/// The verbs under their headings, as the page on commands lists them.
+#[cfg(test)]
+pub fn page() -> String {
+    fn rows(verbs: &[Verb], path: &str, text: &mut String) {
+        for verb in verbs.iter().filter(|verb| !verb.hidden) {
+            let name = format!("{path}{}", verb.name);
+            text.push_str(&format!("| `{name}` | {} |\n", about(verb)));
+            rows(verb.children, &format!("{name} "), text);
+        }
+    }
+    let mut page = String::new();
+    for (group, heading) in GROUPS {
+        page.push_str(&format!("\n### {}\n\n| command | what it does |\n|---|---|\n", heading.trim_end_matches(':')));
+        for verb in VERBS.iter().filter(|verb| verb.group == group) {
+            rows(std::slice::from_ref(verb), "", &mut page);
+        }
+    }
+    page
+}
+
 /// Prints the help of a verb.
 pub fn verb(cx: &Context, verb: &Verb, path: &str) -> Result<()> {
     cx.out(&text(verb, path))?;
@@ -104,4 +124,23 @@ pub fn is_verb(words: &[&str]) -> bool {
         }
         None => false,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    const MARK: &str = "<!-- What follows is written by the test `the_page_on_commands_is_current`. -->\n";
+
+    /// `KNARR_BLESS=1 cargo test` writes the list anew.
+    #[test]
+    fn the_page_on_commands_is_current() {
+        let file = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/commands.md");
+        let kept = std::fs::read_to_string(&file).expect("the page");
+        let (before, list) = kept.split_once(MARK).expect("the mark");
+        let page = super::page();
+        if std::env::var_os("KNARR_BLESS").is_some() {
+            std::fs::write(&file, format!("{before}{MARK}{page}")).expect("the page can be written");
+        } else {
+            assert!(list == page, "docs/commands.md is stale: KNARR_BLESS=1 cargo test writes it anew");
+        }
+    }
 }

@@ -11,6 +11,6 @@ mod fuzz;
 mod kube_rs;
 mod layers;
 mod main_job;
-mod streams;
 mod operations;
+mod streams;
 mod vectors;
