@@ -87,6 +87,45 @@ pub fn yaml_text(text: &str) -> String {
     text.trim_start_matches("error converting YAML to JSON: ").to_owned()
 }
 
+/// Whether a body can tell its kind and version: an object, in which they are texts.
+///
+/// # Errors
+///
+/// The text of the reader that looks for them (`json.SimpleMetaFactory`).
+pub fn check_type_meta(node: &Node) -> Result<(), String> {
+    const TYPE: &str =
+        r#"struct { APIVersion string "json:\"apiVersion,omitempty\""; Kind string "json:\"kind,omitempty\"" }"#;
+    let refuse = |found: &str, place: String| {
+        Err(format!("couldn't get version/kind; json parse error: json: cannot unmarshal {found} into {place}"))
+    };
+    match node {
+        Node::Null => Ok(()),
+        Node::Object(fields) => {
+            let wrong = fields.iter().find_map(|(key, value)| {
+                let named = matches!(key.as_str(), "apiVersion" | "kind");
+                go_kind(value).filter(|found| named && *found != "string").map(|found| (key, found))
+            });
+            match wrong {
+                Some((key, found)) => refuse(found, format!("Go struct field .{key} of type string")),
+                None => Ok(()),
+            }
+        }
+        other => refuse(go_kind(other).unwrap_or("value"), format!("Go value of type {TYPE}")),
+    }
+}
+
+/// What Go's JSON reader calls a value; nothing for null.
+fn go_kind(node: &Node) -> Option<&'static str> {
+    match node {
+        Node::Null => None,
+        Node::Bool(_) => Some("bool"),
+        Node::Number(_) => Some("number"),
+        Node::Text(_) => Some("string"),
+        Node::Array(_) => Some("array"),
+        Node::Object(_) => Some("object"),
+    }
+}
+
 /// The kind that an object says it is, filled up from the one that is expected.
 fn sent_kind(value: &Value, expected: &GroupVersionKind) -> Result<GroupVersionKind, String> {
     let api_version = meta::api_version(value);
@@ -158,10 +197,12 @@ pub fn of_kind(gvk: &GroupVersionKind, body: &Bytes, encoding: Encoding) -> Resu
             let why = format!("couldn't get version/kind; json parse error: {error}");
             unrecognized(&gvk.kind, &why, body)
         })?;
+        check_type_meta(&node).map_err(|why| unrecognized(&gvk.kind, &why, body))?;
         check_kind(&node.clone().into_value(), gvk, body)?;
         return node_of_kind(gvk, node);
     }
     let parsed = parse(body, encoding).map_err(|why| unrecognized(&gvk.kind, &why, body))?;
+    check_type_meta(&parsed.node).map_err(|why| unrecognized(&gvk.kind, &why, body))?;
     check_kind(&parsed.value, gvk, body)?;
     let mut decoded = node_of_kind(gvk, parsed.node)?;
     decoded.strict.splice(..0, parsed.strict);

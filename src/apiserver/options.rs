@@ -4,7 +4,7 @@ use bytes::Bytes;
 
 use crate::object::field::{Error, ErrorList, Path};
 use crate::object::selector::{FieldSelector, LabelSelector};
-use crate::object::{GroupKind, Status, Value, meta};
+use crate::object::{GroupKind, Status, Value, go, meta};
 
 use super::context::Request;
 use super::query::Query;
@@ -317,13 +317,12 @@ impl DeleteOptions {
     ///
     /// 400 and 422 in the reference server's words.
     pub fn of(request: &Request) -> Result<Self, Status> {
-        let value = if request.body.is_empty() {
-            Self::query_value(&request.query)?
-        } else {
-            Self::body_value(&request.body, request)?
-        };
+        if !request.body.is_empty() {
+            // Options in the body are all there are.
+            return Self::of_value(Self::body_value(&request.body, request)?);
+        }
         let mut dry_run_values: Vec<String> = request.query.values("dryRun").map(str::to_owned).collect();
-        Self::checked(value, &mut dry_run_values)
+        Self::checked(Self::query_value(&request.query)?, &mut dry_run_values)
     }
 
     /// Reads and validates options that stand in another object.
@@ -383,13 +382,16 @@ impl DeleteOptions {
     }
 
     fn body_value(body: &Bytes, request: &Request) -> Result<Value, Status> {
-        let parsed = super::decode::parse(body, request.body_encoding()?)
-            .map_err(|why| super::decode::unrecognized("DeleteOptions", &why, body))?;
+        let parsed = super::decode::parse(body, request.body_encoding()?).map_err(Status::bad_request)?;
+        super::decode::check_type_meta(&parsed.node).map_err(Status::bad_request)?;
         let kind = meta::kind(&parsed.value);
         if !kind.is_empty() && kind != "DeleteOptions" {
-            let gvk = meta::gvk(&parsed.value);
-            let why = format!("converting ({}.{kind}) to (v1.DeleteOptions): unknown conversion", gvk.version);
-            return Err(super::decode::refused(&gvk, "DeleteOptions", &why));
+            let version = meta::api_version(&parsed.value);
+            let scheme = "k8s.io/apimachinery/pkg/apis/meta/internalversion/scheme/register.go:27";
+            let (kind, version) = (go::quote(kind), go::quote(if version.is_empty() { "v1" } else { version }));
+            return Err(Status::bad_request(format!(
+                "no kind {kind} is registered for version {version} in scheme \"{scheme}\""
+            )));
         }
         Ok(parsed.value)
     }

@@ -112,3 +112,78 @@ fn a_fresh_server_has_what_a_cluster_needs() {
     assert_eq!(server.get("/apis/apps/v1").1["kind"], "APIResourceList");
     assert_eq!(server.get("/apis/nope.example.com/v1").0, 404);
 }
+
+#[test]
+fn the_address_of_a_service_follows_its_type() {
+    let server = Server::start();
+    let services = "/api/v1/namespaces/default/services";
+    let headless = json!({"metadata": {"name": "h"}, "spec": {"clusterIP": "None", "ports": [{"port": 80}]}});
+    let (code, made) = server.post(services, &headless);
+    assert_eq!((code, &made["spec"]["clusterIPs"]), (201, &json!(["None"])), "{made}");
+    assert_eq!(made["spec"]["ipFamilies"], json!(["IPv4", "IPv6"]));
+    let plain = json!({"metadata": {"name": "s"}, "spec": {"selector": {"a": "b"}, "ports": [{"port": 80}]}});
+    let (_, made) = server.post(services, &plain);
+    let address = made["spec"]["clusterIP"].clone();
+    let patch = |body: Value| server.send("PATCH", &format!("{services}/s"), "application/merge-patch+json", &body);
+    let (code, outside) = patch(json!({"spec": {"type": "ExternalName", "externalName": "example.com"}}));
+    assert_eq!((code, outside["spec"].get("clusterIP")), (200, None), "{outside}");
+    assert_eq!(outside["spec"].get("internalTrafficPolicy"), None);
+    let (code, back) = patch(json!({"spec": {"type": "NodePort", "externalName": null}}));
+    assert_eq!(code, 200, "{back}");
+    assert!(back["spec"]["clusterIP"].is_string() && back["spec"]["ports"][0]["nodePort"].is_number(), "{back}");
+    let other = json!({"metadata": {"name": "o"}, "spec": {"clusterIP": address, "ports": [{"port": 80}]}});
+    let taken = back["spec"]["clusterIP"] == address;
+    assert_eq!(server.post(services, &other).0, if taken { 422 } else { 201 }, "an address is given back");
+}
+
+#[test]
+fn replicas_have_owners_through_scale() {
+    let server = Server::start();
+    let deployments = "/apis/apps/v1/namespaces/default/deployments";
+    let template = json!({"metadata": {"labels": {"a": "b"}}, "spec": {"containers": [{"name": "c", "image": "i"}]}});
+    let spec = json!({"replicas": 2, "selector": {"matchLabels": {"a": "b"}}, "template": template});
+    assert_eq!(server.post(deployments, &json!({"metadata": {"name": "d"}, "spec": spec})).0, 201);
+    let scale =
+        json!({"apiVersion": "autoscaling/v1", "kind": "Scale", "metadata": {"name": "d"}, "spec": {"replicas": 5}});
+    let apply = |query: &str| {
+        let path = format!("{deployments}/d/scale?fieldManager=me{query}");
+        server.send("PATCH", &path, "application/apply-patch+yaml", &scale)
+    };
+    let (code, conflict) = apply("");
+    assert_eq!((code, &conflict["details"]["causes"][0]["field"]), (409, &json!(".spec.replicas")), "{conflict}");
+    let (code, scaled) = apply("&force=true");
+    assert_eq!((code, &scaled["spec"]["replicas"]), (200, &json!(5)), "{scaled}");
+    let (_, deployment) = server.get(&format!("{deployments}/d"));
+    let entries = deployment["metadata"]["managedFields"].as_array().cloned().unwrap_or_default();
+    let mine = entries.iter().find(|entry| entry["manager"] == "me").cloned().unwrap_or_default();
+    assert_eq!(mine["fieldsV1"], json!({"f:spec": {"f:replicas": {}}}), "{deployment}");
+    let others = entries.iter().filter(|entry| entry["manager"] != "me");
+    assert!(others.into_iter().all(|entry| entry["fieldsV1"]["f:spec"].get("f:replicas").is_none()), "{deployment}");
+}
+
+#[test]
+fn messages_show_empty_lists_that_were_sent() {
+    let server = Server::start();
+    let claims = "/apis/resource.k8s.io/v1/namespaces/default/resourceclaims";
+    let request = json!({"name": "gpu", "exactly": {"deviceClassName": "gpu.example.com"}});
+    let claim = json!({"metadata": {"name": "c"}, "spec": {"devices": {"requests": [request]}}});
+    assert_eq!(server.post(claims, &claim).0, 201);
+    let patch = json!({"spec": {"devices": {"requests": []}}});
+    let (code, refused) = server.send("PATCH", &format!("{claims}/c"), "application/merge-patch+json", &patch);
+    let shown = "spec: Invalid value: {\"Devices\":{\"Requests\":[],\"Constraints\":null,\"Config\":null}}";
+    assert_eq!(code, 422);
+    assert!(refused["message"].as_str().is_some_and(|message| message.contains(shown)), "{refused}");
+}
+
+#[test]
+fn options_of_a_deletion_stand_in_the_body_or_in_the_query() {
+    let server = Server::start();
+    assert_eq!(server.post(MAPS, &json!({"metadata": {"name": "a"}})).0, 201);
+    let path = format!("{MAPS}/a?dryRun=All");
+    let (code, refused) = server.send("DELETE", &path, "application/json", &json!([]));
+    assert_eq!(code, 400, "{refused}");
+    assert_eq!(server.send("DELETE", &path, "application/json", &Value::Null).0, 200);
+    assert_eq!(server.get(&format!("{MAPS}/a")).0, 200);
+    assert_eq!(server.send("DELETE", &path, "application/json", &json!({"gracePeriodSeconds": 0})).0, 200);
+    assert_eq!(server.get(&format!("{MAPS}/a")).0, 404, "a body is all there is of the options");
+}

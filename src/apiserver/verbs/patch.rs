@@ -11,7 +11,7 @@ use crate::object::field::{Error, Path};
 use crate::object::{GroupKind, GroupVersionKind, Status, Value, go, meta};
 use crate::patch::apply::PatchType;
 use crate::patch::json_patch::JsonPatch;
-use crate::patch::{PatchSchema, json_merge, strategic};
+use crate::patch::{PatchError, PatchSchema, json_merge, strategic};
 
 use super::update::{self, Plan};
 
@@ -259,9 +259,9 @@ impl Patch {
                 Ok(patched)
             }
             Content::Strategic(patch) => {
-                let unsupported = || Status::failure(500, "", "strategic merge patch format is not supported");
+                let unsupported = || strategic_failure(&PatchError::Unsupported);
                 let schema = PatchSchema::of_kind(request.resource.schemas(), gvk).ok_or_else(unsupported)?;
-                strategic::apply(patched, patch.clone(), schema).map_err(|e| Status::failure(500, "", e.to_string()))
+                strategic::apply(patched, patch.clone(), schema).map_err(|e| strategic_failure(&e))
             }
         }
     }
@@ -328,6 +328,20 @@ fn too_many_operations(count: usize) -> Status {
         "Request entity too large: The allowed maximum operations in a JSON patch is {MAX_OPERATIONS}, got {count}"
     );
     Status::failure(413, "RequestEntityTooLarge", message)
+}
+
+/// What the server makes of a strategic patch that does not apply (`interpretStrategicMergePatchError`).
+fn strategic_failure(error: &PatchError) -> Status {
+    match error {
+        PatchError::BadDocument
+        | PatchError::PrimitiveListFormat
+        | PatchError::RetainKeysFormat
+        | PatchError::ElementOrderFormat
+        | PatchError::Unsupported => Status::bad_request(error.to_string()),
+        PatchError::ListOfLists => generic_invalid(),
+        PatchError::Runtime(_) => Status::internal(error),
+        _ => Status::failure(500, "", error.to_string()),
+    }
 }
 
 /// What the server says of a patch that does not apply (`NewGenericServerResponse` with 422).
