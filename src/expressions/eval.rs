@@ -98,16 +98,27 @@ impl<'a> Machine<'a> {
         }
     }
 
+    /// Whether an expression begins with a variable, and so names no type.
+    fn is_variable(&self, node: &IdedExpr) -> bool {
+        match &node.expr {
+            Expr::Ident(name) => self.locals.iter().any(|(known, _)| known == name) || self.variables.contains(name),
+            Expr::Select(select) => self.is_variable(&select.operand),
+            _ => true,
+        }
+    }
+
     fn select(&mut self, node: &'a IdedExpr, select: &'a SelectExpr) -> Outcome {
         if !select.test
+            && !self.is_variable(node)
             && let Some(name) = qualified(node)
             && library::named_type(&name).is_some()
         {
             return Ok(Value::Type(canonical(&name).into()));
         }
         if !select.test
-            && let Some(value) =
-                qualified(node).filter(|name| name.contains('.')).and_then(|name| self.variables.get(&name))
+            && let Expr::Ident(root) = &select.operand.expr
+            && self.variables.dotted.contains(root)
+            && let Some(value) = self.variables.get(&format!("{root}.{}", select.field))
         {
             self.charge(1)?;
             return value;

@@ -165,16 +165,27 @@ impl Program {
 
 /// Named values that expressions see.
 #[derive(Clone, Default)]
-pub struct Variables(HashMap<String, Value>);
+pub struct Variables {
+    values: HashMap<String, Value>,
+    /// The first parts of names that have two, such as `authorizer.requestResource`.
+    dotted: BTreeSet<String>,
+}
 
 impl Variables {
     /// Adds a variable, or replaces it.
     pub fn set(&mut self, name: &str, value: Value) {
-        self.0.insert(name.to_owned(), value);
+        if let Some((first, _)) = name.split_once('.') {
+            self.dotted.insert(first.to_owned());
+        }
+        self.values.insert(name.to_owned(), value);
     }
 
     fn get(&self, name: &str) -> Option<Outcome> {
-        self.0.get(name).cloned().map(Ok)
+        self.values.get(name).cloned().map(Ok)
+    }
+
+    fn contains(&self, name: &str) -> bool {
+        self.values.contains_key(name)
     }
 }
 

@@ -7,6 +7,7 @@
 //! Objects are expected as the server holds them: decoded, with the empty structs that Go prints, defaults filled in.
 //! What [`apply`] returns is the bare merge: defaults for what was just added come after it, so that nobody owns them.
 
+mod atomics;
 mod codec;
 mod compare;
 mod conflict;
@@ -30,6 +31,7 @@ use std::sync::{Arc, OnceLock};
 
 use chrono::{DateTime, Utc};
 
+pub use atomics::atomics;
 pub use codec::ParseError;
 pub use conflict::Error;
 pub use managed::{DecodeError, Managed, ManagerId, Operation, Owned};

@@ -6,7 +6,9 @@ use serde_json::json;
 use crate::apiserver::admission::{Attributes, Operation, Plugin};
 use crate::apiserver::core::Core;
 use crate::expressions::{Value as CelValue, Variables};
-use crate::object::{Status, Value, meta};
+use crate::object::json::to_compact;
+use crate::object::{Status, Value, go, meta};
+use crate::patch::json_patch::JsonPatch;
 use crate::patch::ssa;
 
 use super::{Policies, ignores_failures, matcher, params, variables};
@@ -86,7 +88,10 @@ fn apply(core: &Core, attributes: &mut Attributes, policy: &Value, binding: &Val
 fn result_of(mutation: &Value, field: &str, variables: &Variables) -> Result<Value, String> {
     let text = meta::str_at(mutation, &[field, "expression"]);
     variables::evaluate(text, variables)
-        .and_then(|value| value.to_json())
+        .and_then(|value| {
+            check_names(&value)?;
+            value.to_json()
+        })
         .map_err(|why| format!("expression '{text}' resulted in error: {why}"))
 }
 
@@ -94,7 +99,7 @@ fn mutate(core: &Core, attributes: &mut Attributes, mutation: &Value, variables:
     let resource = attributes.resource.clone();
     let present = variables::shown(attributes, attributes.object.as_ref());
     let mut changed = match meta::str_at(mutation, &["patchType"]) {
-        "JSONPatch" => patched(&present, result_of(mutation, "jsonPatch", variables)?)?,
+        "JSONPatch" => patched(&present, &result_of(mutation, "jsonPatch", variables)?)?,
         _ => merged(core, attributes, &present, result_of(mutation, "applyConfiguration", variables)?)?,
     };
     resource.strategy.default(&resource, &mut changed);
@@ -102,11 +107,52 @@ fn mutate(core: &Core, attributes: &mut Attributes, mutation: &Value, variables:
     Ok(())
 }
 
-fn patched(present: &Value, operations: Value) -> Result<Value, String> {
-    let patch: json_patch::Patch = serde_json::from_value(operations).map_err(|e| format!("invalid JSONPatch: {e}"))?;
+/// Holds the names of the structures that an expression made against the fields in which they stand.
+fn check_names(value: &CelValue) -> Result<(), String> {
+    let mut problems = Vec::new();
+    match value {
+        CelValue::Made(..) => wrong_names(value, "Object", &mut problems),
+        CelValue::List(operations, _) => {
+            for made in operations.iter().filter_map(|operation| operation.field("value")) {
+                if let CelValue::Made(name, _) = &made {
+                    wrong_names(&made, name, &mut problems);
+                }
+            }
+        }
+        _ => {}
+    }
+    if problems.is_empty() { Ok(()) } else { Err(format!("type mismatch: {}", problems.join("\n"))) }
+}
+
+fn wrong_names(value: &CelValue, expected: &str, problems: &mut Vec<String>) {
+    match value {
+        CelValue::Made(name, fields) => {
+            if **name != *expected {
+                problems.push(format!(
+                    "unexpected type name {}, expected {}, which matches field name path from root Object type",
+                    go::quote(name),
+                    go::quote(expected)
+                ));
+            }
+            for (field, value) in fields.iter() {
+                wrong_names(value, &format!("{expected}.{field}"), problems);
+            }
+        }
+        CelValue::List(items, _) => items.iter().for_each(|item| wrong_names(item, expected, problems)),
+        CelValue::Map(map) => map.values().for_each(|value| wrong_names(value, expected, problems)),
+        _ => {}
+    }
+}
+
+/// What becomes of an object; nothing when a test of the patch does not hold.
+fn patched(present: &Value, operations: &Value) -> Result<Value, String> {
+    let patch = JsonPatch::decode(&to_compact(operations)).map_err(|e| format!("JSON Patch: {e}"))?;
     let mut changed = present.clone();
-    json_patch::patch(&mut changed, &patch).map_err(|e| format!("JSON Patch: {e}"))?;
-    Ok(changed)
+    match patch.apply(&mut changed).map_err(|e| e.to_string()) {
+        Ok(()) => Ok(changed),
+        Err(why) if why.ends_with("test failed") => Ok(present.clone()),
+        Err(why) => Err(format!("JSON Patch: {why}")),
+    }
 }
 
 /// Applies a configuration as server-side apply does, without a word on who owns its fields.
@@ -117,6 +163,13 @@ fn merged(core: &Core, attributes: &Attributes, present: &Value, mut config: Val
     }
     meta::set(&mut config, &["apiVersion"], kind.api_version());
     meta::set(&mut config, &["kind"], &*kind.kind);
+    let atomics = ssa::atomics(&config, attributes.resource.schema());
+    if !atomics.is_empty() {
+        let paths = atomics.join(", ");
+        return Err(format!(
+            "error applying patch: invalid ApplyConfiguration: may not mutate atomic arrays, maps or structs: {paths}"
+        ));
+    }
     meta::set(&mut config, &["metadata", "name"], meta::name(present));
     let empty = json!({"apiVersion": kind.api_version(), "kind": kind.kind});
     let owners = meta::get(present, &["metadata", "managedFields"]).cloned();
