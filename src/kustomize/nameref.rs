@@ -219,7 +219,7 @@ impl Search<'_> {
     fn ambiguous(&self, several: &[&Candidate]) -> Error {
         let ids: Vec<String> = several.iter().map(|candidate| candidate.id.to_string()).collect();
         let yaml = |candidate: &Candidate| {
-            self.all.get(candidate.at).and_then(|resource| resource.yaml().ok()).unwrap_or_default()
+            self.all.get(candidate.at).and_then(|resource| resource.with_memory().yaml().ok()).unwrap_or_default()
         };
         let mut text = format!("found multiple possible referrals: {}\n", ids.join(", "));
         text.push_str(&format!("\n**** Too many possible referral targets to referrer:\n{}\n", yaml(self.referrer)));

@@ -79,6 +79,7 @@ pub(super) fn generate(loader: &Loader<'_>, resource: &Resource) -> Result<Resou
         return Err(loading(not_builtin(resource)));
     }
     let product = match resource.kind() {
+        "IAMPolicyGenerator" => return service_account(resource).map_err(loading),
         "ConfigMapGenerator" => Product::ConfigMap,
         "SecretGenerator" => Product::Secret,
         "HelmChartInflationGenerator" => {
@@ -99,6 +100,28 @@ pub(super) fn generate(loader: &Loader<'_>, resource: &Resource) -> Result<Resou
         generator.namespace = meta("namespace");
     }
     generate::generate(loader, &generator, product)
+}
+
+/// The service account of a GKE cluster that acts as a service account of Google Cloud.
+fn service_account(resource: &Resource) -> Result<Resource, Error> {
+    let value = resource.value()?;
+    let text = |path: &str| value.pointer(path).and_then(Value::as_str).unwrap_or_default().to_owned();
+    let cloud = text("/cloud");
+    if cloud != "gke" {
+        return Err(Error::fact(format!("cloud provider {cloud} not supported yet")));
+    }
+    let google =
+        format!("{}@{}.iam.gserviceaccount.com", text("/serviceAccount/name"), text("/serviceAccount/projectId"));
+    let mut meta = serde_json::json!({
+        "annotations": {"iam.gke.io/gcp-service-account": google},
+        "name": text("/kubernetesService/name"),
+    });
+    let namespace = text("/kubernetesService/namespace");
+    if !namespace.is_empty() {
+        meta["namespace"] = Value::String(namespace);
+    }
+    let object = serde_json::json!({"apiVersion": "v1", "kind": "ServiceAccount", "metadata": meta});
+    Ok(Resource::new(super::node::Node::from_value(&object)))
 }
 
 /// The change that an object configures.

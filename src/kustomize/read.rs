@@ -42,7 +42,8 @@ fn documents(text: &[u8]) -> Result<Vec<Node>, Error> {
     let single = parts.len() == 1;
     let mut nodes = Vec::new();
     for part in parts {
-        let raw = manifest::yaml_to_node(&part).map_err(|error| Error::from(error).within("MalformedYAMLError"))?;
+        let raw = manifest::yaml_to_node(&part)
+            .map_err(|error| Error::fact(format!("MalformedYAMLError: {}", error.newer_text())))?;
         let Some(mut node) = raw.map(Node::from_raw).transpose()?.filter(|node| !node.is_null()) else { continue };
         let kind = node.get("kind").map_or("", Node::scalar_text);
         let wraps = single && (kind == "ResourceList" || kind == "List");

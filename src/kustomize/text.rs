@@ -95,3 +95,36 @@ fn scalar(node: &Node, indent: usize) -> String {
     let written = manifest::to_yaml(&Value::String(scalar.text.clone()));
     written.trim_end_matches('\n').replace('\n', &format!("\n{}", " ".repeat(indent)))
 }
+
+/// What is wrong with keys that a map holds twice, with their lines in the object's YAML; none if there are none.
+pub(super) fn repeated_keys(node: &Node) -> Option<String> {
+    let mut faults = Vec::new();
+    note_keys(node, &mut 1, &mut faults);
+    if faults.is_empty() {
+        return None;
+    }
+    Some(format!("map[string]interface {{}}(nil): yaml: unmarshal errors:\n  {}", faults.join("\n  ")))
+}
+
+/// Walks over a node that begins in `line`, and leaves behind it.
+fn note_keys(node: &Node, line: &mut usize, faults: &mut Vec<String>) {
+    match node {
+        Node::Map(fields) if !fields.is_empty() => {
+            let mut seen = std::collections::HashMap::new();
+            for (key, value) in fields {
+                match seen.get(key.as_str()) {
+                    Some(first) => {
+                        faults.push(format!("line {line}: mapping key {key:?} already defined at line {first}"));
+                    }
+                    None => drop(seen.insert(key.as_str(), *line)),
+                }
+                if !matches!(value, Node::Scalar(_)) && !value.is_empty() {
+                    *line += 1;
+                }
+                note_keys(value, line, faults);
+            }
+        }
+        Node::List(items) if !items.is_empty() => items.iter().for_each(|item| note_keys(item, line, faults)),
+        other => *line += to_yaml(other).lines().count().max(1),
+    }
+}

@@ -47,6 +47,8 @@ pub enum Error {
         problem: String,
         /// The line that the message names, if it names one: the reference counts it in its own way.
         line: usize,
+        /// The line that newer releases of the reference name: where what cannot be read begins. 0 if none.
+        begin: usize,
         /// Where it really is.
         at: Position,
     },
@@ -102,6 +104,14 @@ pub enum Error {
 }
 
 impl Error {
+    /// The text of `go.yaml.in/yaml/v3`, which counts the lines of syntax errors in another way.
+    pub fn newer_text(&self) -> String {
+        match self {
+            Error::Syntax { problem, begin, .. } => format!("yaml: {}{problem}", line_prefix(*begin)),
+            other => other.to_string(),
+        }
+    }
+
     /// Where the first fault is.
     pub fn position(&self) -> Position {
         match self {

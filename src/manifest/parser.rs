@@ -65,6 +65,8 @@ pub(super) struct Parser<'a> {
     state: State,
     states: Vec<State>,
     tag_directives: Vec<(String, String)>,
+    /// Where the collections begin that are not complete yet.
+    begins: Vec<Mark>,
 }
 
 impl<'a> Parser<'a> {
@@ -74,6 +76,7 @@ impl<'a> Parser<'a> {
             state: State::ImplicitDocumentStart,
             states: Vec::new(),
             tag_directives: Vec::new(),
+            begins: Vec::new(),
         }
     }
 
@@ -101,7 +104,13 @@ impl<'a> Parser<'a> {
 
     /// A parser's error at `mark`; the reference names the line before, and none in the first.
     fn error<T>(problem: &str, mark: Mark) -> Result<T> {
-        Err(Error::Syntax { problem: problem.to_owned(), line: mark.line, at: mark.into() })
+        Err(Error::Syntax { problem: problem.to_owned(), line: mark.line, begin: mark.line, at: mark.into() })
+    }
+
+    /// The same within the innermost collection.
+    fn error_within<T>(&self, problem: &str, mark: Mark) -> Result<T> {
+        let begin = self.begins.last().map(|begin| begin.line).filter(|line| *line > 0).unwrap_or(mark.line);
+        Err(Error::Syntax { problem: problem.to_owned(), line: mark.line, begin, at: mark.into() })
     }
 
     fn pop_state(&mut self) {
@@ -296,7 +305,8 @@ impl<'a> Parser<'a> {
 
     fn block_sequence_entry(&mut self, first: bool) -> Result<(Event<'a>, Mark)> {
         if first {
-            self.scanner.take()?;
+            let begin = self.scanner.take()?.start;
+            self.begins.push(begin);
         }
         let again = State::BlockSequenceEntry { first: false };
         let token = self.scanner.peek()?;
@@ -310,10 +320,14 @@ impl<'a> Parser<'a> {
             }
             TokenKind::BlockEnd => {
                 let mark = self.scanner.take()?.start;
+                self.begins.pop();
                 self.pop_state();
                 Ok((Event::SequenceEnd, mark))
             }
-            _ => Self::error("did not find expected '-' indicator", token.start),
+            _ => {
+                let mark = token.start;
+                self.error_within("did not find expected '-' indicator", mark)
+            }
         }
     }
 
@@ -335,7 +349,8 @@ impl<'a> Parser<'a> {
 
     fn block_mapping_key(&mut self, first: bool) -> Result<(Event<'a>, Mark)> {
         if first {
-            self.scanner.take()?;
+            let begin = self.scanner.take()?.start;
+            self.begins.push(begin);
         }
         let token = self.scanner.peek()?;
         match token.kind {
@@ -350,10 +365,14 @@ impl<'a> Parser<'a> {
             }
             TokenKind::BlockEnd => {
                 let mark = self.scanner.take()?.start;
+                self.begins.pop();
                 self.pop_state();
                 Ok((Event::MappingEnd, mark))
             }
-            _ => Self::error("did not find expected key", token.start),
+            _ => {
+                let mark = token.start;
+                self.error_within("did not find expected key", mark)
+            }
         }
     }
 
@@ -373,7 +392,8 @@ impl<'a> Parser<'a> {
 
     fn flow_sequence_entry(&mut self, first: bool) -> Result<(Event<'a>, Mark)> {
         if first {
-            self.scanner.take()?;
+            let begin = self.scanner.take()?.start;
+            self.begins.push(begin);
         } else {
             let token = self.scanner.peek()?;
             match token.kind {
@@ -381,7 +401,10 @@ impl<'a> Parser<'a> {
                 TokenKind::FlowEntry => {
                     self.scanner.take()?;
                 }
-                _ => return Self::error("did not find expected ',' or ']'", token.start),
+                _ => {
+                    let mark = token.start;
+                    return self.error_within("did not find expected ',' or ']'", mark);
+                }
             }
         }
         let token = self.scanner.peek()?;
@@ -389,6 +412,7 @@ impl<'a> Parser<'a> {
         match token.kind {
             TokenKind::FlowSequenceEnd => {
                 self.scanner.take()?;
+                self.begins.pop();
                 self.pop_state();
                 Ok((Event::SequenceEnd, mark))
             }
@@ -432,7 +456,8 @@ impl<'a> Parser<'a> {
 
     fn flow_mapping_key(&mut self, first: bool) -> Result<(Event<'a>, Mark)> {
         if first {
-            self.scanner.take()?;
+            let begin = self.scanner.take()?.start;
+            self.begins.push(begin);
         } else {
             let token = self.scanner.peek()?;
             match token.kind {
@@ -440,7 +465,10 @@ impl<'a> Parser<'a> {
                 TokenKind::FlowEntry => {
                     self.scanner.take()?;
                 }
-                _ => return Self::error("did not find expected ',' or '}'", token.start),
+                _ => {
+                    let mark = token.start;
+                    return self.error_within("did not find expected ',' or '}'", mark);
+                }
             }
         }
         let token = self.scanner.peek()?;
@@ -448,6 +476,7 @@ impl<'a> Parser<'a> {
         match token.kind {
             TokenKind::FlowMappingEnd => {
                 self.scanner.take()?;
+                self.begins.pop();
                 self.pop_state();
                 Ok((Event::MappingEnd, mark))
             }

@@ -188,10 +188,10 @@ impl<'a> Scanner<'a> {
         loop {
             self.need(4)?;
             if self.at_document_indicator().is_some() {
-                return self.error("found unexpected document indicator");
+                return self.error_since(start, "found unexpected document indicator");
             }
             if self.at >= self.text.len() {
-                return self.error("found unexpected end of stream");
+                return self.error_since(start, "found unexpected end of stream");
             }
             // An escaped line break hides the break and the blanks behind it.
             gap.leading_blanks = self.scan_quoted_run(&mut value, single)?;

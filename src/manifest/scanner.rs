@@ -167,6 +167,7 @@ impl<'a> Scanner<'a> {
             Some(fault) if self.text[self.at..].chars().take(count).count() < count => Err(Error::Syntax {
                 problem: fault.problem.to_owned(),
                 line: 0,
+                begin: 0,
                 at: Position { line: fault.line + 1, column: fault.column + 1 },
             }),
             _ => Ok(()),
@@ -246,9 +247,16 @@ impl<'a> Scanner<'a> {
 
     /// A scanner's error at the current place.
     pub(super) fn error<T>(&self, problem: impl Into<String>) -> Result<T> {
+        self.error_since(self.mark, problem)
+    }
+
+    /// An error in something that began at `start`.
+    pub(super) fn error_since<T>(&self, start: Mark, problem: impl Into<String>) -> Result<T> {
         // The reference counts lines from 0 here, adds one, and shows none for the first.
-        let line = if self.mark.line == 0 { 0 } else { self.mark.line + 1 };
-        Err(Error::Syntax { problem: problem.into(), line, at: self.mark.into() })
+        let shown = |line: usize| if line == 0 { 0 } else { line + 1 };
+        let line = shown(self.mark.line);
+        let begin = if start.line == 0 { line } else { shown(start.line) };
+        Err(Error::Syntax { problem: problem.into(), line, begin, at: self.mark.into() })
     }
 
     fn push(&mut self, kind: TokenKind<'a>, start: Mark) {
@@ -366,7 +374,7 @@ impl<'a> Scanner<'a> {
         }
         if key.mark.line < self.mark.line || key.mark.index + 1024 < self.mark.index {
             if key.required {
-                return self.error("could not find expected ':'");
+                return self.error_since(key.mark, "could not find expected ':'");
             }
             self.simple_keys[place].possible = false;
             return Ok(false);
@@ -395,7 +403,8 @@ impl<'a> Scanner<'a> {
     fn remove_simple_key(&mut self) -> Result<()> {
         let Some(key) = self.simple_keys.last_mut().filter(|key| key.possible) else { return Ok(()) };
         if key.required {
-            return self.error("could not find expected ':'");
+            let start = key.mark;
+            return self.error_since(start, "could not find expected ':'");
         }
         key.possible = false;
         let number = key.token_number;
