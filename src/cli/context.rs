@@ -350,9 +350,7 @@ impl Context {
 
     /// Writes what a kustomization warns of.
     pub fn tell_warning(&self, warning: &Warning) -> Result<()> {
-        let time = || chrono::Local::now().format("%Y/%m/%d %H:%M:%S");
-        let line = if warning.logged { format!("{} {}", time(), warning.text) } else { warning.text.clone() };
-        self.err_line(line)
+        if warning.logged { self.log('I', "log.go:245", &warning.text) } else { self.err_line(&warning.text) }
     }
 
     /// A failure of the resource layer; where nobody answered, kubectl logs each look-up before its error.

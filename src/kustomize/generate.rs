@@ -84,6 +84,7 @@ pub(super) fn generate(loader: &Loader<'_>, generator: &Generator, product: Prod
     }
     node.set("metadata", meta);
     let mut made = Resource::new(node);
+    made.memory.generated = true;
     made.memory.needs_hash = !options.disable_name_suffix_hash;
     made.memory.behavior = Behavior::parse(&generator.behavior);
     Ok(made)

@@ -89,7 +89,7 @@ pub struct Options {
 pub struct Warning {
     /// The whole text.
     pub text: String,
-    /// Whether it is written with date and time in front, as Go's `log` package does.
+    /// Whether it is written as a line of the log.
     pub logged: bool,
 }
 

@@ -585,7 +585,7 @@ impl Kustomization {
                 generator.envs.push(std::mem::take(&mut generator.env));
             }
         }
-        self.helm_charts.append(&mut self.helm_chart_inflation_generator);
+        self.helm_charts.extend(std::mem::take(&mut self.helm_chart_inflation_generator).iter().map(new_chart));
     }
 
     fn check_version(&self, root: &str) -> Result<(), Error> {
@@ -602,6 +602,21 @@ impl Kustomization {
         }
         Err(Error::fact(format!("Failed to read kustomization file under {root}:\n{}", faults.join("\n"))))
     }
+}
+
+/// A chart of the field `helmChartInflationGenerator` as `helmCharts` has it.
+fn new_chart(old: &Value) -> Value {
+    let names = [
+        ("chartName", "name"),
+        ("chartVersion", "version"),
+        ("chartRepoUrl", "repo"),
+        ("values", "valuesFile"),
+        ("valuesLocal", "valuesInline"),
+        ("valuesMerge", "valuesMerge"),
+        ("releaseName", "releaseName"),
+    ];
+    let field = |(from, to): (&str, &str)| Some((to.to_owned(), old.get(from)?.clone()));
+    Value::Object(names.into_iter().filter_map(field).collect())
 }
 
 /// Whether nothing is said but the kind.

@@ -338,6 +338,9 @@ fn merged(pairs: Vec<(manifest::Node, manifest::Node)>) -> Result<Fields, Error>
             sources = Some(merge_sources(value)?);
             continue;
         }
+        if key.tag != Tag::Text {
+            return Err(Error::fact("json: unsupported type: map[interface {}]interface {}"));
+        }
         own.push((key.text, Node::from_raw(value)?));
     }
     let Some(sources) = sources else { return Ok(own) };

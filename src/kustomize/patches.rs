@@ -166,9 +166,11 @@ pub(super) fn json_patch(text: &[u8]) -> Result<JsonPatch, Error> {
 }
 
 fn apply_json(resource: &mut Resource, patch: &JsonPatch) -> Result<(), Error> {
-    let mut value = resource.value()?;
+    // A patch sees the annotations by which kustomize remembers names: a map that a patch can add to is always there.
+    let mut value = resource.with_memory().value()?;
     patch.apply(&mut value).map_err(|error| Error::fact(error.to_string()))?;
     resource.node = Node::from_value(&value);
+    resource.drop_memory_annotations();
     Ok(())
 }
 

@@ -16,6 +16,19 @@ pub(super) const TRANSFORMATIONS: &str = "alpha.config.kubernetes.io/transformat
 /// Annotation of objects that are for the build only.
 const LOCAL: &str = "config.kubernetes.io/local-config";
 
+const INTERNAL: &str = "internal.config.kubernetes.io/";
+
+/// Annotations that stand for what a build remembers.
+const MEMORY_ANNOTATIONS: [&str; 7] = [
+    "generatorBehavior",
+    "needsHashSuffix",
+    "prefixes",
+    "previousKinds",
+    "previousNames",
+    "previousNamespaces",
+    "suffixes",
+];
+
 /// Annotations of tools, which builds do not print.
 const TOOL_ANNOTATIONS: [&str; 19] = [
     "internal.config.kubernetes.io/previousKinds",
@@ -78,6 +91,8 @@ pub(super) struct Memory {
     pub suffixes: Vec<String>,
     pub behavior: Behavior,
     pub needs_hash: bool,
+    /// Whether a generator made it.
+    pub generated: bool,
     /// For a patch: whether it may change the name of what it is applied to.
     pub allow_name_change: bool,
     /// For a patch: whether it may change the kind of what it is applied to.
@@ -263,6 +278,15 @@ impl Resource {
         self.set_annotations(&annotations);
     }
 
+    /// Takes off the annotations that [`Self::with_memory`] adds.
+    pub fn drop_memory_annotations(&mut self) {
+        let annotations = self.annotations();
+        if annotations.keys().any(|key| MEMORY_ANNOTATIONS.contains(&key.strip_prefix(INTERNAL).unwrap_or(""))) {
+            let kept = |key: &str| !MEMORY_ANNOTATIONS.contains(&key.strip_prefix(INTERNAL).unwrap_or(""));
+            self.set_annotations(&annotations.into_iter().filter(|(key, _)| kept(key)).collect());
+        }
+    }
+
     /// The object with what the build remembers as annotations, as messages show it.
     pub fn with_memory(&self) -> Self {
         let mut shown = self.clone();
@@ -272,7 +296,7 @@ impl Resource {
         };
         let mut annotations = shown.annotations();
         let needs_hash = if memory.needs_hash { "enabled" } else { "" };
-        let behavior = if memory.behavior == Behavior::default() { "" } else { memory.behavior.text() };
+        let behavior = if memory.generated { memory.behavior.text() } else { "" };
         for (name, value) in [
             ("generatorBehavior", behavior.to_owned()),
             ("needsHashSuffix", needs_hash.to_owned()),
@@ -283,7 +307,7 @@ impl Resource {
             ("suffixes", memory.suffixes.join(",")),
         ] {
             if !value.is_empty() {
-                annotations.insert(format!("internal.config.kubernetes.io/{name}"), value);
+                annotations.insert(format!("{INTERNAL}{name}"), value);
             }
         }
         shown.set_annotations(&annotations);
@@ -306,7 +330,8 @@ impl Resource {
         if let Some(fault) = super::text::repeated_keys(&self.node) {
             return Err(Error::fact(fault));
         }
-        Ok(manifest::json_to_yaml(json::to_compact(&self.value()?))?)
+        let value = self.value().map_err(|error| error.within("map[string]interface {}(nil)"))?;
+        Ok(manifest::json_to_yaml(json::to_compact(&value))?)
     }
 }
 

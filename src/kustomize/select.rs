@@ -21,7 +21,26 @@ fn pattern(text: &str) -> Result<Option<Regex>, Error> {
         return Ok(None);
     }
     let compiled = Regex::new(&format!("^(?:{text})$"));
-    compiled.map(Some).map_err(|_| Error::fact(format!("error parsing regexp: invalid pattern: `^(?:{text})$`")))
+    compiled.map(Some).map_err(|error| {
+        let (what, part) = go_fault(&error.to_string(), text);
+        Error::fact(format!("error parsing regexp: {what}: `{part}`"))
+    })
+}
+
+/// Go's words for what is wrong with a pattern, and the part that it shows.
+fn go_fault(fault: &str, text: &str) -> (&'static str, String) {
+    let whole = format!("^(?:{text})$");
+    let repeated = || text.find(['*', '+', '?']).and_then(|at| text.get(at..=at)).unwrap_or("*").to_owned();
+    match fault {
+        _ if fault.contains("unclosed group") => ("missing closing )", whole),
+        _ if fault.contains("unopened group") => ("unexpected )", whole),
+        _ if fault.contains("unclosed character class") => {
+            let at = text.rfind('[').unwrap_or(0);
+            ("missing closing ]", format!("{})$", &text[at..]))
+        }
+        _ if fault.contains("repetition operator missing") => ("missing argument to repetition operator", repeated()),
+        _ => ("invalid or unsupported Perl syntax", whole),
+    }
 }
 
 impl Patterns {

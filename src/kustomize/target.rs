@@ -144,7 +144,7 @@ impl<'a> Target<'a> {
         self.validate(&gathered.map)?;
         let vars = &self.kustomization.vars;
         variables::add(&mut gathered.variables, vars, &mut gathered.map).map_err(|error| {
-            let names: Vec<&str> = vars.iter().map(|variable| variable.name.as_str()).collect();
+            let names: Vec<String> = vars.iter().map(variables::shown).collect();
             error.within(format!("merging vars [{}]", names.join(" ")))
         })?;
         Ok(gathered)
@@ -318,23 +318,26 @@ impl<'a> Target<'a> {
             let change = plugins::change(&self.loader, &resource)?;
             let mut copy = map.clone();
             change.apply(&mut copy, &self.shared.schemas.borrow().0)?;
-            if copy.resources.len() != map.resources.len() {
-                return Err(Error::fact(
-                    "validator shouldn't modify the resource map: lists have different number of entries",
-                ));
-            }
-            for (after, before) in copy.resources.iter().zip(&map.resources) {
-                if after.node != before.node {
-                    let (after, before) = (after.value()?, before.value()?);
-                    let text = crate::object::json::to_compact;
-                    return Err(Error::fact(format!(
-                        "validator shouldn't modify the resource map: nodes unequal: \n -- {},\n -- {}\n",
-                        text(&before),
-                        text(&after)
-                    )));
-                }
-            }
+            check_unchanged(map, &copy).map_err(|error| error.within("validator shouldn't modify the resource map"))?;
         }
         Ok(())
     }
+}
+
+/// Whether the objects are the same before and after.
+fn check_unchanged(before: &ResMap, after: &ResMap) -> Result<(), Error> {
+    if before.resources.len() != after.resources.len() {
+        return Err(Error::fact("lists have different number of entries"));
+    }
+    for old in &before.resources {
+        let id = old.id();
+        let Some(new) = after.resources.iter().find(|new| new.id().same(&id)) else {
+            return Err(Error::fact(format!("id in self missing from other; id: {id}")));
+        };
+        if old.node != new.node {
+            let text = |resource: &Resource| resource.value().map(|value| crate::object::json::to_compact(&value));
+            return Err(Error::fact(format!("nodes unequal: \n -- {},\n -- {}\n", text(old)?, text(new)?)));
+        }
+    }
+    Ok(())
 }

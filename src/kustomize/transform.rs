@@ -191,7 +191,9 @@ impl NamespaceChange {
             let id = resource.id();
             let same: Vec<&Resource> = map.resources.iter().filter(|other| other.id().same(&id)).collect();
             if same.len() != 1 {
-                let texts = same.iter().map(|resource| resource.value().map(|v| crate::object::json::to_compact(&v)));
+                let texts = same.iter().map(|resource| {
+                    resource.with_memory().value().map(|value| crate::object::json::to_compact(&value))
+                });
                 let texts: Vec<String> = texts.collect::<Result<_, _>>()?;
                 return Err(Error::fact(format!(
                     "namespace transformation produces ID conflict: [{}]",

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::Error;
 use super::config::FieldSpec;
 use super::fields::{self, Create, split_bracketed_path};
-use super::id::{Gvk, Id};
+use super::id::Id;
 use super::model::Variable;
 use super::node::{Node, Scalar, Tag};
 use super::replace::lookup;
@@ -24,7 +24,9 @@ pub(super) fn add(known: &mut Variables, more: &[Variable], map: &mut ResMap) ->
         let exact = !id.namespace.is_empty() || id.cluster;
         let found = map.with_any_id(|other| if exact { id.same(other) } else { id.same_name(other) });
         if found.len() > 1 {
-            let (count, shown) = (found.len(), shown(variable));
+            let mut told = variable.clone();
+            told.objref.gvk = id.gvk.clone();
+            let (count, shown) = (found.len(), shown(&told));
             return Err(Error::fact(format!("found {count} resId matches for var {shown} (unable to disambiguate)")));
         }
         if let Some(resource) = found.first().and_then(|at| map.resources.get_mut(*at)) {
@@ -63,13 +65,8 @@ fn target(variable: &Variable) -> Id {
 }
 
 /// A variable as Go prints it.
-fn shown(variable: &Variable) -> String {
-    let reference = &variable.objref;
-    let Gvk { group, version, kind } = &reference.gvk;
-    format!(
-        "{{{} {{{} {{{group} {version} {kind} false}} {} {}}} {{{}}}}}",
-        variable.name, reference.api_version, reference.name, reference.namespace, variable.fieldref.field_path
-    )
+pub(super) fn shown(variable: &Variable) -> String {
+    format!("{{{} {} {{{}}}}}", variable.name, variable.objref.gvk, variable.fieldref.field_path)
 }
 
 /// Replaces variables in the fields that rules name. Gives those that stand nowhere.

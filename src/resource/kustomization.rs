@@ -80,7 +80,7 @@ impl FileSystem for Disk {
         let fetch = || -> Result<(u16, Vec<u8>), String> {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
             let runtime = runtime.map_err(|error| error.to_string())?;
-            let (status, body) = runtime.block_on(client::fetch_url(url)).map_err(|error| error.to_string())?;
+            let (status, body) = runtime.block_on(client::fetch_url(url)).map_err(|error| with_causes(&error))?;
             Ok((status.as_u16(), body.to_vec()))
         };
         let joined = std::thread::scope(|scope| scope.spawn(fetch).join());
@@ -106,6 +106,12 @@ impl FileSystem for Disk {
         }
         Ok(folder.to_string_lossy().into_owned())
     }
+}
+
+/// A failure and what caused it.
+fn with_causes(error: &dyn std::error::Error) -> String {
+    let causes = std::iter::successors(error.source(), |cause| cause.source());
+    causes.fold(error.to_string(), |text, cause| format!("{text}: {cause}"))
 }
 
 fn find_git() -> Result<PathBuf, String> {
