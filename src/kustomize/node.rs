@@ -61,6 +61,12 @@ impl Scalar {
         matches!(self.tag, Tag::Text | Tag::Open)
     }
 
+    /// The tag that YAML has to name, since the text alone does not have it.
+    pub fn explicit_tag(&self) -> Option<&'static str> {
+        let implied = matches!(self.tag, Tag::Open | Tag::Text | Tag::Merge);
+        (!implied && !self.quoted && kind_of(&resolve_plain(&self.text)) != self.tag).then(|| short(self.tag))
+    }
+
     /// The value that is written.
     fn value(&self) -> Result<Value, Error> {
         if self.quoted || self.tag == Tag::Text {

@@ -240,8 +240,8 @@ fn write_inside_text(object: &mut Node, value: &Node, parts: &[String], create: 
 }
 
 fn serialized(inner: &Node, original: &str) -> Option<String> {
-    let value = inner.to_value().ok()?;
     if original.trim_start().starts_with(['{', '[']) {
+        let value = inner.to_value().ok()?;
         let pretty = original.contains('\n') && original.contains("  ");
         return Some(if pretty { json::to_indented(&value, "  ") } else { json::to_compact(&value) });
     }

@@ -84,7 +84,10 @@ fn write_leaf(node: &Node, indent: usize, out: &mut String) {
 fn scalar(node: &Node, indent: usize) -> String {
     let Node::Scalar(scalar) = node else { return String::new() };
     if !matches!(scalar.tag, Tag::Text | Tag::Open) {
-        return scalar.text.clone();
+        return match scalar.explicit_tag() {
+            Some(tag) => format!("{tag} {}", scalar.text),
+            None => scalar.text.clone(),
+        };
     }
     if scalar.quoted && !scalar.text.contains('\n') {
         return crate::object::json::to_compact(&Value::String(scalar.text.clone()));

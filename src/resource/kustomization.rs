@@ -111,7 +111,9 @@ impl FileSystem for Disk {
 /// A failure and what caused it.
 fn with_causes(error: &dyn std::error::Error) -> String {
     let causes = std::iter::successors(error.source(), |cause| cause.source());
-    causes.fold(error.to_string(), |text, cause| format!("{text}: {cause}"))
+    // That there was no connection is this program's own remark.
+    let told = causes.map(ToString::to_string).filter(|cause| !cause.starts_with("could not connect to "));
+    told.fold(error.to_string(), |text, cause| format!("{text}: {cause}"))
 }
 
 fn find_git() -> Result<PathBuf, String> {
