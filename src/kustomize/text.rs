@@ -1,7 +1,7 @@
 //! Nodes as YAML with their own order of fields, for texts that hold YAML themselves.
 
 use super::node::{Node, Tag};
-use crate::manifest;
+use crate::manifest::{self, PlainValue};
 use crate::object::Value;
 
 /// A node as YAML; fields keep their order.
@@ -93,6 +93,10 @@ fn scalar(node: &Node, indent: usize) -> String {
         return crate::object::json::to_compact(&Value::String(scalar.text.clone()));
     }
     if scalar.tag == Tag::Open && !scalar.text.is_empty() && !scalar.text.contains('\n') {
+        return scalar.text.clone();
+    }
+    // Words of YAML 1.1 such as `yes` stand without quotes here.
+    if manifest::needs_quotes(&scalar.text) && manifest::resolve_plain(&scalar.text) == PlainValue::Text {
         return scalar.text.clone();
     }
     let written = manifest::to_yaml(&Value::String(scalar.text.clone()));
