@@ -63,6 +63,11 @@ impl HttpTransport {
             let encoded = base64::engine::general_purpose::STANDARD.encode(format!("{user}:{password}"));
             return Ok(Some(format!("Basic {encoded}")));
         }
+        match &credentials.provider {
+            Some(Ok(token)) => return Ok(Some(format!("Bearer {token}"))),
+            Some(Err(why)) => return Err(TransportError::Broken(why.clone().into())),
+            None => {}
+        }
         let Some(exec) = &credentials.exec else { return Ok(None) };
         let credential = exec.credential(chrono::Utc::now()).map_err(|error| TransportError::Credentials(error.0))?;
         Ok(credential.token.map(|token| format!("Bearer {token}")))

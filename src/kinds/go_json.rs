@@ -10,11 +10,63 @@ use crate::object::{json, meta};
 /// An object as Go's `encoding/json` writes the struct of its kind: indented when `indent` is given, else in one
 /// line; objects of kinds that are not built in have their keys sorted.
 pub fn to_json(object: &Value, indent: Option<&str>) -> String {
-    let definition = Schemas::builtin().name_of_kind(&meta::gvk(object));
-    let type_ = definition.filter(|name| go_struct(name).is_some()).map(GoType::of_definition);
+    let type_ = type_of(object);
     let mut writer = Writer { out: String::new(), indent };
     writer.value(object, type_.as_ref(), 0);
     writer.out
+}
+
+/// The type of an object of a built-in kind.
+fn type_of(object: &Value) -> Option<GoType> {
+    let definition = Schemas::builtin().name_of_kind(&meta::gvk(object));
+    definition.filter(|name| go_struct(name).is_some()).map(GoType::of_definition)
+}
+
+/// The fields of a map of that type as Go declares them; others follow by name.
+fn members<'a>(map: &'a Map<String, Value>, type_: Option<&GoType>) -> Vec<(&'a str, &'a Value, Option<GoType>)> {
+    let by_name =
+        |inner: Option<GoType>| move |(key, value): (&'a String, &'a Value)| (key.as_str(), value, inner.clone());
+    match type_.map(GoType::kind) {
+        Some(GoKind::Struct(of)) => {
+            let declared = of.fields.iter().filter_map(|field| {
+                let (key, value) = map.get_key_value(field.json)?;
+                Some((key.as_str(), value, Some(GoType::of_field(of, field))))
+            });
+            let unknown = map.iter().filter(|(key, _)| of.field(key).is_none()).map(by_name(None));
+            declared.chain(unknown).collect()
+        }
+        Some(GoKind::Map(inner)) => map.iter().map(by_name(Some(inner))).collect(),
+        _ => map.iter().map(by_name(None)).collect(),
+    }
+}
+
+/// The type of the items of a list of that type.
+fn item_type(type_: &GoType) -> Option<GoType> {
+    match type_.kind() {
+        GoKind::List(inner) => Some(inner),
+        _ => None,
+    }
+}
+
+/// The order in which Go declares the fields of a type, for writers of other forms than JSON.
+pub struct Declared(GoType);
+
+impl Declared {
+    /// The order for an object of a built-in kind.
+    pub fn of(object: &Value) -> Option<Self> {
+        type_of(object).map(Self)
+    }
+
+    /// The fields of a map in their order, each with the order of its own fields.
+    pub fn fields<'a>(&self, map: &'a Map<String, Value>) -> Vec<(&'a str, &'a Value, Option<Self>)> {
+        let fields = members(map, Some(&self.0)).into_iter();
+        fields.map(|(key, value, type_)| (key, value, type_.map(Self))).collect()
+    }
+
+    /// The order in the items of a list.
+    pub fn items(&self) -> Option<Self> {
+        item_type(&self.0).map(Self)
+    }
 }
 
 struct Writer<'a> {
@@ -34,10 +86,7 @@ impl Writer<'_> {
         match value {
             Value::Object(map) if !map.is_empty() => self.object(map, type_, depth),
             Value::Array(items) if !items.is_empty() => {
-                let inner = type_.and_then(|type_| match type_.kind() {
-                    GoKind::List(inner) => Some(inner),
-                    _ => None,
-                });
+                let inner = type_.and_then(item_type);
                 self.out.push('[');
                 for (position, item) in items.iter().enumerate() {
                     if position > 0 {
@@ -54,24 +103,8 @@ impl Writer<'_> {
     }
 
     fn object(&mut self, map: &Map<String, Value>, type_: Option<&GoType>, depth: usize) {
-        let mut members: Vec<(&str, &Value, Option<GoType>)> = Vec::with_capacity(map.len());
-        match type_.map(GoType::kind) {
-            Some(GoKind::Struct(of)) => {
-                for field in &of.fields {
-                    if let Some(value) = map.get(field.json) {
-                        members.push((field.json, value, Some(GoType::of_field(of, field))));
-                    }
-                }
-                let unknown = map.iter().filter(|(key, _)| of.field(key).is_none());
-                members.extend(unknown.map(|(key, value)| (key.as_str(), value, None)));
-            }
-            Some(GoKind::Map(inner)) => {
-                members.extend(map.iter().map(|(key, value)| (key.as_str(), value, Some(inner.clone()))));
-            }
-            _ => members.extend(map.iter().map(|(key, value)| (key.as_str(), value, None))),
-        }
         self.out.push('{');
-        for (position, (key, value, type_)) in members.into_iter().enumerate() {
+        for (position, (key, value, type_)) in members(map, type_).into_iter().enumerate() {
             if position > 0 {
                 self.out.push(',');
             }

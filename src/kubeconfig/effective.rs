@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use base64::Engine as _;
 
+use super::auth_provider;
 use super::exec::ExecPlugin;
 use super::model::{AuthInfo, Cluster, Config, Context};
 use super::{Error, path_error};
@@ -55,6 +56,8 @@ pub struct Credentials {
     pub basic: Option<(String, String)>,
     /// Program that supplies a token or a certificate.
     pub exec: Option<ExecPlugin>,
+    /// What a legacy plugin supplies: an id token, or why there is none.
+    pub provider: Option<Result<String, String>>,
 }
 
 /// All that a connection needs.
@@ -364,6 +367,10 @@ fn credentials(user: &AuthInfo, cluster: &Cluster) -> Result<Credentials, Error>
         basic: (!user.username.is_empty() || !user.password.is_empty())
             .then(|| (user.username.clone(), user.password.clone())),
         exec: user.exec.clone().map(|config| ExecPlugin::new(config, cluster.clone())),
+        provider: match &user.auth_provider {
+            Some(provider) => Some(auth_provider::token(provider, chrono::Utc::now()).map_err(Error::Fact)?),
+            None => None,
+        },
     })
 }
 

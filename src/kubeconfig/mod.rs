@@ -4,6 +4,7 @@
 //! relative to the file that names them, flags go over contexts, and a change is written back to the file that it
 //! came from.
 
+mod auth_provider;
 mod edit;
 mod effective;
 mod exec;

@@ -7,38 +7,60 @@ use crate::object::go::{is_print, push_hex};
 use crate::object::json::number_text;
 
 /// Writes one document with its `---` line and a newline at its end.
-pub(super) fn emit(value: &Value) -> String {
+pub(super) fn emit<L: Layout>(value: &Value, layout: Option<&L>) -> String {
     let mut out = String::from("---\n");
-    write_value(&mut out, value, 0);
+    write_value(&mut out, value, layout, 0);
     out.push('\n');
     out
 }
 
-fn write_value(out: &mut String, value: &Value, indent: usize) {
+/// In which order the fields of a document stand, from its root down.
+pub trait Layout: Sized {
+    /// The fields of a map in their order, each with its own layout.
+    fn fields<'a>(&self, map: &'a Map<String, Value>) -> Vec<(&'a str, &'a Value, Option<Self>)>;
+
+    /// The layout of the items of a list.
+    fn items(&self) -> Option<Self>;
+}
+
+/// Fields sorted by name, which is how they stand where nothing else is said.
+pub(super) enum Sorted {}
+
+impl Layout for Sorted {
+    fn fields<'a>(&self, _: &'a Map<String, Value>) -> Vec<(&'a str, &'a Value, Option<Self>)> {
+        match *self {}
+    }
+
+    fn items(&self) -> Option<Self> {
+        match *self {}
+    }
+}
+
+fn write_value<L: Layout>(out: &mut String, value: &Value, layout: Option<&L>, indent: usize) {
     match value {
         Value::Null => out.push_str("null"),
         Value::Bool(value) => out.push_str(if *value { "true" } else { "false" }),
         Value::Number(number) => out.push_str(&number_text(number)),
         Value::String(text) => write_string(out, text, indent + 1),
         Value::Array(items) if items.is_empty() => out.push_str("[]"),
-        Value::Array(items) => write_list(out, items, indent),
+        Value::Array(items) => write_list(out, items, layout.and_then(Layout::items).as_ref(), indent),
         Value::Object(map) if map.is_empty() => out.push_str("{}"),
-        Value::Object(map) => write_map(out, map, indent),
+        Value::Object(map) => write_map(out, map, layout, indent),
     }
 }
 
 /// A list of lists and maps only shares lines with its brackets.
-fn write_list(out: &mut String, items: &[Value], indent: usize) {
+fn write_list<L: Layout>(out: &mut String, items: &[Value], layout: Option<&L>, indent: usize) {
     out.push('[');
     if items.iter().all(|item| item.is_array() || item.is_object()) {
         for (i, item) in items.iter().enumerate() {
             out.push_str(if i > 0 { ", " } else { "" });
-            write_value(out, item, indent);
+            write_value(out, item, layout, indent);
         }
     } else {
         for item in items {
             write_line_start(out, indent + 1);
-            write_value(out, item, indent + 1);
+            write_value(out, item, layout, indent + 1);
             out.push(',');
         }
         write_line_start(out, indent);
@@ -46,13 +68,17 @@ fn write_list(out: &mut String, items: &[Value], indent: usize) {
     out.push(']');
 }
 
-fn write_map(out: &mut String, map: &Map<String, Value>, indent: usize) {
+fn write_map<L: Layout>(out: &mut String, map: &Map<String, Value>, layout: Option<&L>, indent: usize) {
     out.push('{');
-    for (key, value) in map {
+    let fields = match layout {
+        Some(layout) => layout.fields(map),
+        None => map.iter().map(|(key, value)| (key.as_str(), value, None)).collect(),
+    };
+    for (key, value, layout) in fields {
         write_line_start(out, indent + 1);
         write_key(out, key);
         out.push_str(": ");
-        write_value(out, value, indent + 1);
+        write_value(out, value, layout.as_ref(), indent + 1);
         out.push(',');
     }
     write_line_start(out, indent);

@@ -29,6 +29,7 @@ mod tags;
 mod tree;
 
 pub use error::{DuplicateKey, Error, Position};
+pub use kyaml::Layout;
 pub use node::{Node, PlainValue, float_text, needs_quotes, resolve_plain, yaml_to_node};
 pub use positions::{Children, Located};
 pub use stream::{Document, Documents, Format, Piece, Pieces, StreamError, documents, split};
@@ -92,7 +93,12 @@ pub fn to_yaml(value: &Value) -> String {
 
 /// Writes an object as `kubectl -o kyaml` does: a `---` line, then the object in braces, with a newline at its end.
 pub fn to_kyaml(value: &Value) -> String {
-    kyaml::emit(value)
+    kyaml::emit::<kyaml::Sorted>(value, None)
+}
+
+/// The same with the fields in the order of a layout.
+pub fn to_kyaml_in<L: Layout>(value: &Value, layout: Option<&L>) -> String {
+    kyaml::emit(value, layout)
 }
 
 /// Reads a text that is one JSON value, as Go's `json.Unmarshal` does for unstructured objects: numbers written as

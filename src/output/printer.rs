@@ -9,7 +9,7 @@ use super::gotemplate::{GoTemplate, TemplateError};
 use super::jsonpath::{self, JsonPath, JsonPathError};
 use crate::kinds::go_json;
 use crate::manifest;
-use crate::object::{Value, go, json, meta};
+use crate::object::{Map, Value, go, json, meta};
 
 /// Formats that belong together: a command offers some families.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -328,13 +328,18 @@ impl Printer {
     /// # Errors
     /// As [`Printer::print`].
     pub fn print_typed(&mut self, object: &Value, out: &mut String) -> Result<(), PrinterError> {
-        if !matches!(self.form, Form::Json) {
+        if !matches!(self.form, Form::Json | Form::Kyaml) {
             return self.print(object, out);
         }
         self.printed += 1;
         let mut object = object.clone();
         if !self.show_managed_fields {
             strip_managed_fields(&mut object);
+        }
+        if matches!(self.form, Form::Kyaml) {
+            let layout = go_json::Declared::of(&object).map(Declared);
+            out.push_str(&manifest::to_kyaml_in(&object, layout.as_ref()));
+            return Ok(());
         }
         out.push_str(&go_json::to_json(&object, Some("    ")));
         out.push('\n');
@@ -369,6 +374,20 @@ impl Printer {
             }
         }
         Ok(())
+    }
+}
+
+/// Fields in the order of Go's structs.
+struct Declared(go_json::Declared);
+
+impl manifest::Layout for Declared {
+    fn fields<'a>(&self, map: &'a Map<String, Value>) -> Vec<(&'a str, &'a Value, Option<Self>)> {
+        let fields = self.0.fields(map).into_iter();
+        fields.map(|(key, value, below)| (key, value, below.map(Self))).collect()
+    }
+
+    fn items(&self) -> Option<Self> {
+        self.0.items().map(Self)
     }
 }
 

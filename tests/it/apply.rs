@@ -7,6 +7,8 @@ both_ways!(
     what_is_no_longer_in_the_files_is_pruned,
     sets_keep_track_of_their_members,
     the_server_takes_over_from_client_side_apply,
+    a_definition_and_its_objects_go_in_one_run,
+    server_side_merges_are_explained,
 );
 
 fn map(name: &str, data: &str) -> String {
@@ -81,4 +83,49 @@ fn dry_runs_in_the_client_need_no_server() {
         assert_eq!(offline("knarr", verb).ok(), "configmap/a created (dry run)\n");
         assert_eq!(offline("kubectl", verb).code, Some(1));
     }
+}
+
+const THINGS: &str = "apiVersion: example.com/v1
+kind: Thing
+metadata: {name: first}
+spec: {size: 3}
+---
+apiVersion: apiextensions.k8s.io/v1
+kind: CustomResourceDefinition
+metadata: {name: things.example.com}
+spec:
+  group: example.com
+  names: {kind: Thing, plural: things, singular: thing}
+  scope: Namespaced
+  versions:
+  - name: v1
+    served: true
+    storage: true
+    schema: {openAPIV3Schema: {type: object, x-kubernetes-preserve-unknown-fields: true}}
+";
+
+fn a_definition_and_its_objects_go_in_one_run(cluster: &Cluster) {
+    cluster.write("in.yaml", THINGS);
+    // kubectl wants a second run.
+    let refused = cluster.kubectl("apply -f in.yaml --dry-run=server").stderr;
+    assert!(refused.contains("no matches for kind \"Thing\" in version \"example.com/v1\""), "{refused}");
+    let told = cluster.knarr("apply -f in.yaml").ok();
+    assert_eq!(
+        told,
+        "customresourcedefinition.apiextensions.k8s.io/things.example.com created\nthing.example.com/first created\n"
+    );
+}
+
+fn server_side_merges_are_explained(cluster: &Cluster) {
+    cluster.write("in.yaml", &map("a", "x"));
+    cluster.knarr("apply -f in.yaml --server-side").ok();
+    cluster.knarr("label cm a team=blue").ok();
+    cluster.write("in.yaml", &map("a", "z").replace("  labels:\n    app: shop\n", ""));
+    let told = cluster.knarr("apply -f in.yaml --server-side --dry-run=server --explain").ok();
+    assert_eq!(
+        told,
+        "configmap/a serverside-applied (server dry run)\n~ data.a: \"x\" -> \"z\"\n      changed in manifest\n- \
+         metadata.labels.app: \"shop\"\n      removed from manifest\nkept: set by others\n      \
+         metadata.labels.team\n"
+    );
 }

@@ -139,7 +139,12 @@ fn as_unstructured(why: &str) -> Option<String> {
         "number" => "int64",
         other => other,
     };
-    Some(if type_.starts_with("[]") {
+    // Go converts whole numbers to text (as code points) and to each other, which JSON's rules then forbid.
+    let forbidden = (found == "int64" && type_ == "string")
+        || (found == "float64" && (type_.starts_with("int") || type_.starts_with("uint")));
+    Some(if forbidden {
+        format!("cannot convert {found} to {type_}")
+    } else if type_.starts_with("[]") {
         format!("cannot restore slice from {found}")
     } else if type_.starts_with("map[") {
         format!("cannot restore map from {found}")

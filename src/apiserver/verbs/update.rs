@@ -289,7 +289,12 @@ fn check_preconditions(request: &Request, plan: &Plan<'_>, new: &mut Value, old:
     let (group, plural, name) = (resource.group(), resource.plural(), request.info.name.as_str());
     let uid = meta::uid(new);
     if !plan.is_patch && !uid.is_empty() && uid != meta::uid(old) {
-        let why = format!("Precondition failed: UID in precondition: {uid}, UID in object meta: {}", meta::uid(old));
+        let (key, version) = (request.key(), if plan.owns_fields { "0" } else { meta::resource_version(old) });
+        let why = format!(
+            "StorageError: invalid object, Code: 4, Key: {key}, ResourceVersion: {version}, AdditionalErrorMsg: \
+             Precondition failed: UID in precondition: {uid}, UID in object meta: {}",
+            meta::uid(old)
+        );
         return Err(Status::conflict(group, plural, name, &why));
     }
     let version = meta::resource_version(new);

@@ -7,8 +7,11 @@ use crate::cli::create::Writer;
 use crate::cli::error::{Error, Result};
 use crate::cli::targets;
 use crate::client::Request;
+use crate::kinds::Schemas;
 use crate::object::json::to_compact;
 use crate::object::{Value, meta};
+use crate::patch::PatchSchema;
+use crate::patch::explain::{self, Explanation};
 use crate::patch::ssa::{FieldPath, FieldSet, upgrade_patch};
 use crate::resource::Target;
 
@@ -27,12 +30,35 @@ impl Applier<'_> {
             return Err(Error::new("resource name may not be empty"));
         }
         let manifest = to_compact(&target.object);
+        let before = if self.args.explain { self.before(&target).await? } else { None };
+        let manifest_object = target.object.clone();
         let object = self.send(&target, &manifest).await.map_err(explained)?;
         target.refresh(object);
+        let explanation = before.map(|live| self.explain_merge(&target, &manifest_object, &live));
         let mut notes = Vec::new();
         self.migrate(&mut target, &manifest, &mut notes).await;
         self.warn_if_deleting(&target.object, &mut notes);
-        Ok(Applied { object: target.object, operation: "serverside-applied", notes, explanation: None })
+        Ok(Applied { object: target.object, operation: "serverside-applied", notes, explanation })
+    }
+
+    /// The object as it is, if it is there.
+    async fn before(&self, target: &Target) -> Result<Option<Value>> {
+        match targets::get(self.writer.cx.client()?, target, "", "application/json", &[]).await {
+            Err(error) if error.is_not_found() => Ok(None),
+            live => live.map(Some),
+        }
+    }
+
+    /// How the object changes, by what this manager had applied before.
+    fn explain_merge(&self, target: &Target, manifest: &Value, live: &Value) -> Explanation {
+        let entries = meta::list_at(live, &["metadata", "managedFields"]).iter();
+        let own = entries.filter(|entry| {
+            meta::str_at(entry, &["operation"]) == "Apply" && meta::str_at(entry, &["manager"]) == self.writer.manager
+        });
+        let sets = own.filter_map(|entry| FieldSet::from_value(entry.get("fieldsV1")?).ok());
+        let set = sets.fold(FieldSet::default(), |all, set| all.union(&set));
+        let schema = PatchSchema::of_kind(Schemas::builtin(), &target.kind.gvk());
+        explain::explain_result(schema, explain::owned(live, &set).as_ref(), manifest, live, &target.object)
     }
 
     async fn send(&self, target: &Target, manifest: &str) -> Result<Value> {

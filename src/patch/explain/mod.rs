@@ -5,6 +5,7 @@
 //! are told apart as the merge tells them apart. It looks at results only and shares no code with the merge: an
 //! explanation that contradicts the merge would show in its rows.
 
+mod owned;
 #[cfg(test)]
 mod tests;
 mod text;
@@ -12,6 +13,7 @@ mod text;
 use std::collections::BTreeSet;
 
 use super::apply::{self, PatchOutcome, PatchType};
+use super::ssa::FieldSet;
 use super::{PatchError, PatchSchema};
 use crate::kinds::Schemas;
 use crate::object::{GroupVersionKind, Value, go, meta};
@@ -119,6 +121,11 @@ pub fn explain(
         _ => None,
     };
     Ok(explain_result(schema, last_applied, manifest, live, &result))
+}
+
+/// The fields of `live` that `set` holds: what a manager of server-side apply had applied.
+pub fn owned(live: &Value, set: &FieldSet) -> Option<Value> {
+    owned::part(live, set)
 }
 
 /// Explains how `live` became `result`, such as what a server's dry run returned.

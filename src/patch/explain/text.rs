@@ -8,6 +8,16 @@ use crate::object::{Value, json};
 /// Longer values are cut.
 const WIDTH: usize = 72;
 
+/// What only the server sets, on every object.
+const OF_THE_SERVER: [&str; 6] = [
+    "metadata.creationTimestamp",
+    "metadata.generation",
+    "metadata.managedFields",
+    "metadata.resourceVersion",
+    "metadata.uid",
+    "status",
+];
+
 fn shown(value: &Value) -> String {
     let mut text = json::to_compact(value);
     if let Some((at, _)) = text.char_indices().nth(WIDTH) {
@@ -59,13 +69,16 @@ impl fmt::Display for Change {
 impl fmt::Display for Explanation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let kept = |change: &&Change| change.reason == Reason::Kept;
-        if !self.changes.iter().any(Change::changes) {
+        let told = |change: &Change| change.changes() && !OF_THE_SERVER.contains(&change.path.as_str());
+        if !self.changes.iter().any(told) {
             writeln!(f, "nothing changes")?;
         }
-        for change in self.changes.iter().filter(|change| !kept(change)) {
+        let news = |change: &&Change| !OF_THE_SERVER.contains(&change.path.as_str());
+        for change in self.changes.iter().filter(news).filter(|change| !kept(change)) {
             writeln!(f, "{change}")?;
         }
-        let paths: Vec<&str> = self.changes.iter().filter(kept).map(|change| change.path.as_str()).collect();
+        let theirs = self.changes.iter().filter(news).filter(kept);
+        let paths: Vec<&str> = theirs.map(|change| change.path.as_str()).collect();
         if !paths.is_empty() {
             writeln!(f, "{}", Reason::Kept)?;
         }

@@ -237,8 +237,13 @@ impl FieldSet {
     }
 
     /// Whether the field directly below the root of this set is a member.
-    pub(super) fn has_member(&self, element: &PathElement) -> bool {
+    pub fn has_member(&self, element: &PathElement) -> bool {
         position(&self.members, element).is_ok()
+    }
+
+    /// The elements directly below the root: members, and those that have members below them.
+    pub fn elements(&self) -> Vec<&PathElement> {
+        self.members.iter().chain(self.children.iter().map(|(element, _)| element)).collect()
     }
 
     /// The subset below `element`, without that prefix.
