@@ -177,7 +177,7 @@ impl Config {
     }
 
     fn from_value(value: Value) -> Result<Self, Error> {
-        let value = super::decode::checked(value, &super::model::CONFIG)
+        let value = super::decode::checked(value, &super::shape::CONFIG)
             .map_err(|error| Error::fact(format!("error unmarshaling JSON: while decoding JSON: {error}")))?;
         let mut config: Self = serde_json::from_value(value).map_err(|error| Error::fact(error.to_string()))?;
         config.sort();

@@ -5,7 +5,7 @@
 //! | module | does |
 //! |---|---|
 //! | `loader`, `repository` | what paths and URLs mean, and which may be read |
-//! | `model`, `decode` | the fields of a kustomization, with Go's words for what is wrong with them |
+//! | `model`, `shape`, `decode` | the fields of a kustomization, with Go's words for what is wrong with them |
 //! | `config` | the fields that changes look at: names, labels, images, references |
 //! | `node`, `read`, `resource`, `resmap`, `id` | objects and what a build remembers of them |
 //! | `target` | one folder's kustomization carried out, and those that it names |
@@ -37,6 +37,7 @@ mod resmap;
 mod resource;
 mod schema;
 mod select;
+mod shape;
 mod sort;
 mod target;
 #[cfg(test)]

@@ -8,10 +8,11 @@ use super::decode::go_quoted;
 use super::fields::{split_bracketed_path, wrong_kind};
 use super::id::Id;
 use super::loader::Loader;
-use super::model::{FieldOptions, REPLACEMENT, Replacement, Source, Target};
+use super::model::{FieldOptions, Replacement, Source, Target};
 use super::node::{Node, Scalar};
 use super::resource::Resource;
 use super::select::Patterns;
+use super::shape::REPLACEMENT;
 use crate::manifest;
 use crate::object::{Value, json};
 

@@ -42,7 +42,7 @@ impl ResMap {
     /// There is one of the same name.
     pub fn append(&mut self, resource: Resource) -> Result<(), Error> {
         let id = resource.id();
-        if self.resources.iter().any(|known| known.id().same(&id)) {
+        if self.resources.iter().any(|known| known.name() == id.name && known.id().same(&id)) {
             return Err(Error::fact(format!("may not add resource with an already registered id: {id}")));
         }
         self.resources.push(resource);

@@ -189,7 +189,8 @@ impl NamespaceChange {
             resource.remember_id();
             self.apply_to(&mut resource.node)?;
             let id = resource.id();
-            let same: Vec<&Resource> = map.resources.iter().filter(|other| other.id().same(&id)).collect();
+            let same: Vec<&Resource> =
+                map.resources.iter().filter(|other| other.name() == id.name && other.id().same(&id)).collect();
             if same.len() != 1 {
                 let texts = same.iter().map(|resource| {
                     resource.with_memory().value().map(|value| crate::object::json::to_compact(&value))
