@@ -5,11 +5,11 @@ use std::time::Duration;
 use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
 use rcgen::{
     CertificateSigningRequestParams, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair, KeyUsagePurpose, SanType,
-    date_time_ymd,
+    SigningKey, date_time_ymd,
 };
 use serde_json::json;
 use x509_parser::certification_request::X509CertificationRequest;
-use x509_parser::prelude::FromDer;
+use x509_parser::prelude::{FromDer, X509Certificate};
 
 use super::pods;
 use super::runtime::{Action, Controller, Key, Resource, Watch, World};
@@ -181,8 +181,74 @@ impl CertificateSigner {
         (asked.params.key_usages, asked.params.extended_key_usages) = usages(request);
         let key = KeyPair::from_pem(&self.key).map_err(|error| error.to_string())?;
         let issuer = Issuer::from_ca_cert_pem(&self.certificate, key).map_err(|error| error.to_string())?;
-        Ok(asked.signed_by(&issuer).map_err(|error| error.to_string())?.pem())
+        let certificate = asked.signed_by(&issuer).map_err(|error| error.to_string())?;
+        with_subject(certificate.der(), &subject(&pem).map_err(|error| text(&error))?, issuer.key())
     }
+}
+
+/// The subject of a request as its bytes stand there.
+fn subject(pem: &str) -> Result<Vec<u8>, String> {
+    let (_, block) = x509_parser::pem::parse_x509_pem(pem.as_bytes()).map_err(|error| error.to_string())?;
+    let (_, parsed) = X509CertificationRequest::from_der(&block.contents).map_err(|error| error.to_string())?;
+    Ok(parsed.certification_request_info.subject.as_raw().to_vec())
+}
+
+/// One DER value: its tag, its length, its content.
+fn der(tag: u8, parts: &[&[u8]]) -> Vec<u8> {
+    let content = parts.concat();
+    let length = content.len().to_be_bytes();
+    let length: Vec<u8> = length.into_iter().skip_while(|byte| *byte == 0).collect();
+    let mut value = vec![tag];
+    match (content.len(), u8::try_from(length.len())) {
+        (short @ 0..128, _) => value.push(u8::try_from(short).unwrap_or_default()),
+        (_, Ok(bytes)) => {
+            value.push(0x80 | bytes);
+            value.extend(length);
+        }
+        _ => {}
+    }
+    value.extend(content);
+    value
+}
+
+/// A certificate with the subject that was asked for, signed anew: rcgen keeps one name of each sort, but people are in
+/// several groups.
+fn with_subject(certificate: &[u8], subject: &[u8], key: &impl SigningKey) -> Result<String, String> {
+    const SEQUENCE: u8 = 0x30;
+    const BIT_STRING: u8 = 0x03;
+    let (_, parsed) = X509Certificate::from_der(certificate).map_err(|error| error.to_string())?;
+    let signed = parsed.tbs_certificate.as_ref();
+    let old = parsed.tbs_certificate.subject.as_raw();
+    let at = (old.as_ptr() as usize).checked_sub(signed.as_ptr() as usize).ok_or("no subject")?;
+    let (before, after) = (signed.get(..at), signed.get(at + old.len()..));
+    // The header of the sequence goes with its old length.
+    let (Some(before), Some(after)) = (before.and_then(|before| before.get(header(signed)..)), after) else {
+        return Err("no subject".to_owned());
+    };
+    let rest = certificate.get(header(certificate) + signed.len()..).ok_or("no signature")?;
+    let signed = der(SEQUENCE, &[before, subject, after]);
+    let signature = key.sign(&signed).map_err(|error| error.to_string())?;
+    let (after_algorithm, _) = x509_parser::x509::AlgorithmIdentifier::from_der(rest).map_err(|e| e.to_string())?;
+    let algorithm = rest.get(..rest.len() - after_algorithm.len()).unwrap_or_default();
+    let whole = der(SEQUENCE, &[&signed, algorithm, &der(BIT_STRING, &[&[0], &signature])]);
+    Ok(pem_of(&whole))
+}
+
+/// How many bytes tag and length of a DER value take.
+fn header(value: &[u8]) -> usize {
+    match value.get(1) {
+        Some(length @ 0x80..) => 2 + usize::from(length & 0x7f),
+        _ => 2,
+    }
+}
+
+fn pem_of(certificate: &[u8]) -> String {
+    use base64::Engine as _;
+    const LINE: usize = 64;
+    let text = base64::engine::general_purpose::STANDARD.encode(certificate);
+    let lines: Vec<String> =
+        text.as_bytes().chunks(LINE).map(|line| String::from_utf8_lossy(line).into_owned()).collect();
+    format!("-----BEGIN CERTIFICATE-----\n{}\n-----END CERTIFICATE-----\n", lines.join("\n"))
 }
 
 fn since_epoch(time: DateTime<Utc>) -> Duration {
@@ -271,6 +337,23 @@ mod tests {
             Some(Action::Update { object, .. }) => Some(object["status"].clone()),
             _ => None,
         }
+    }
+
+    #[test]
+    fn a_subject_keeps_all_its_groups() {
+        let key = KeyPair::generate().expect("a key");
+        let mut params = CertificateParams::default();
+        params.distinguished_name.push(DnType::CommonName, "someone else");
+        let made = params.self_signed(&key).expect("a certificate");
+        let name = |oid: u8, text: &str| {
+            let kind = der(0x06, &[&[0x55, 0x04, oid]]);
+            der(0x31, &[&der(0x30, &[&kind, &der(0x0c, &[text.as_bytes()])])])
+        };
+        let subject = der(0x30, &[&name(3, "alice"), &name(10, "dev"), &name(10, "ops")]);
+        let pem = with_subject(made.der(), &subject, &key).expect("a certificate");
+        let (_, block) = x509_parser::pem::parse_x509_pem(pem.as_bytes()).expect("PEM");
+        let (_, parsed) = X509Certificate::from_der(&block.contents).expect("a certificate");
+        assert_eq!(parsed.subject().to_string(), "CN=alice, O=dev, O=ops");
     }
 
     #[test]

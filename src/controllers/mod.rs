@@ -78,6 +78,7 @@ pub fn workloads(settings: &Settings) -> Vec<Box<dyn Controller>> {
         Box::new(volumes::VolumeBinder),
         Box::new(volumes::ephemeral::EphemeralVolumes),
         Box::new(node_taints::NodeTaints),
+        Box::new(node_taints::NodeTtl),
         Box::new(eviction::TaintEviction),
         Box::new(eviction::PodGarbage),
     ]
