@@ -6,6 +6,7 @@ mod apiserver;
 mod apply;
 mod cli;
 mod clusters;
+mod controllers;
 mod crash;
 mod fuzz;
 mod kube_rs;

@@ -73,6 +73,7 @@ impl Controller for Scheduler {
         let of_pod: fn(&Cache, &Change<'_>) -> Vec<Key> = |cache, change| match change.new {
             Some(pod) if is_waiting(pod) => vec![Key::of(pod)],
             _ if frees_room(change) => waiting(cache),
+            _ if is_new_company(change) => seeking_company(cache),
             _ => Vec::new(),
         };
         let anything: fn(&Cache, &Change<'_>) -> Vec<Key> = |cache, _| waiting(cache);
@@ -106,10 +107,28 @@ fn is_waiting(pod: &Value) -> bool {
         && list_at(pod, &["spec", "schedulingGates"]).is_empty()
 }
 
+/// Whether a pod has left its node: one that is being deleted still takes its room.
 fn frees_room(change: &Change<'_>) -> bool {
-    let holds =
-        |pod: &&Value| !str_at(pod, &["spec", "nodeName"]).is_empty() && crate::controllers::pods::is_active(pod);
-    change.old.is_some_and(|pod| holds(&pod)) && !change.new.is_some_and(|pod| holds(&pod))
+    let holds = |pod: &Value| {
+        !str_at(pod, &["spec", "nodeName"]).is_empty()
+            && !matches!(str_at(pod, &["status", "phase"]), "Succeeded" | "Failed")
+    };
+    change.old.is_some_and(holds) && !change.new.is_some_and(holds)
+}
+
+/// Whether a pod has come to a node, or has got other labels there.
+fn is_new_company(change: &Change<'_>) -> bool {
+    let side = |pod: &Value| (str_at(pod, &["spec", "nodeName"]).to_owned(), pod["metadata"]["labels"].clone());
+    let there = |pod: &&Value| !str_at(pod, &["spec", "nodeName"]).is_empty();
+    change.new.filter(there).is_some_and(|new| change.old.map(side) != Some(side(new)))
+}
+
+/// The pods without a node that want to be near others.
+fn seeking_company(cache: &Cache) -> Vec<Key> {
+    let seeks = |pod: &Value| !affinity::pod_terms(pod, "podAffinity").is_empty();
+    let mut waiting = cache.list(&pods(), None);
+    waiting.retain(|pod| is_waiting(pod) && seeks(pod));
+    waiting.iter().map(|pod| Key::of(pod)).collect()
 }
 
 /// The pods without a node, the most important first.

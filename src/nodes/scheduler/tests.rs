@@ -179,3 +179,13 @@ fn claims_that_wait_for_the_pod_get_a_volume_near_it() {
     let Decision::Prepare(actions) = decide(&cache, &wanting) else { panic!("the claim is bound first") };
     assert!(matches!(&actions[..], [Action::Patch { name, .. }] if name == "v"));
 }
+
+#[test]
+fn room_is_free_once_a_pod_is_gone() {
+    let mut leaving = pod(json!({"nodeName": "a", "containers": [{}]}));
+    leaving["metadata"]["deletionTimestamp"] = json!("2020-01-01T00:00:00Z");
+    let mut running = leaving.clone();
+    meta::remove(&mut running, &["metadata", "deletionTimestamp"]);
+    assert!(!frees_room(&Change { old: Some(&running), new: Some(&leaving) }));
+    assert!(frees_room(&Change { old: Some(&leaving), new: None }));
+}
