@@ -97,6 +97,10 @@ impl Controller for ReplicaSets {
         actions
     }
 
+    fn goes_on_after_failed_creates(&self) -> bool {
+        true
+    }
+
     fn on_failure(&self, world: &World<'_>, key: &Key, failed: &Action, error: &ApiError) -> Vec<Action> {
         let Some(set) = world.cache.get(&self.resource, key).filter(|_| failed.is_create()) else {
             return Vec::new();
@@ -112,7 +116,9 @@ impl Controller for ReplicaSets {
             return vec![event];
         };
         let mut actions = vec![event];
-        if pods::set_condition(conditions, condition) {
+        // The first failure stands until the number is right.
+        if !conditions.iter().any(|known| known["type"] == condition["type"]) {
+            conditions.push(condition);
             actions.push(Action::update_status(&self.resource, failing));
         }
         actions

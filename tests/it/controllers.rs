@@ -73,10 +73,7 @@ fn claims_wait_for_their_pod(cluster: &Cluster) {
     cluster.write("claim.yaml", CLAIM);
     cluster.write("consumer.yaml", CONSUMER);
     cluster.knarr("apply -f claim.yaml").ok();
-    cluster.until(
-        "get events --field-selector=involvedObject.name=data -o jsonpath={.items[*].reason}",
-        "WaitForFirstConsumer",
-    );
+    cluster.until("get pvc data -o jsonpath={.status.phase}", "Pending");
     cluster.knarr("apply -f consumer.yaml").ok();
     cluster.until("get pvc data -o jsonpath={.status.phase}", "Bound");
     cluster.until("get pod consumer -o jsonpath={.status.phase}", "Running");

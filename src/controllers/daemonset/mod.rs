@@ -87,6 +87,10 @@ impl Controller for DaemonSets {
         turn(world, &set, &selector)
     }
 
+    fn goes_on_after_failed_creates(&self) -> bool {
+        true
+    }
+
     fn on_failure(&self, world: &World<'_>, key: &Key, failed: &Action, error: &ApiError) -> Vec<Action> {
         let set = world.cache.get(&daemon_sets(), key).filter(|_| is_pod(failed));
         set.map(|set| pods::creation_failed(&set, error)).into_iter().collect()

@@ -2,12 +2,13 @@
 //! causes too many is not heard for a while. Programs that write `events.k8s.io` (the scheduler) count in a series.
 
 use std::collections::{BTreeSet, HashMap};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use chrono::{DateTime, SecondsFormat, TimeDelta, Utc};
 use serde_json::json;
 
 use super::{Action, PatchType, Resource};
+use crate::object::meta::str_at;
 use crate::object::{Value, meta};
 
 /// How many different events are remembered for counting.
@@ -61,6 +62,25 @@ pub(super) struct Event<'a> {
 }
 
 impl Recorder {
+    /// Goes on counting where an earlier process of the same program stopped.
+    pub fn learn(&self, component: &str, events: &[Arc<Value>]) {
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        for event in events.iter().filter(|event| str_at(event, &["reportingComponent"]) == component) {
+            let [type_, reason, action] = ["type", "reason", "action"].map(|field| str_at(event, &[field]));
+            let uid = str_at(event, &["involvedObject", "uid"]);
+            let key = match action {
+                "" => {
+                    let name = str_at(event, &["involvedObject", "name"]);
+                    [component, uid, name, type_, reason, str_at(event, &["message"])].join("\u{0}")
+                }
+                action => [component, action, type_, reason, uid].join("\u{0}"),
+            };
+            let count = meta::int_at(event, &["count"]).or_else(|| meta::int_at(event, &["series", "count"]));
+            let count = count.and_then(|count| u64::try_from(count).ok()).unwrap_or(1).max(1);
+            state.seen.insert(key, (meta::name(event).to_owned(), count));
+        }
+    }
+
     /// The write that records `event` now, if there is to be one.
     pub fn record(&self, event: &Event<'_>, now: DateTime<Utc>) -> Option<Action> {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
@@ -241,6 +261,18 @@ mod tests {
         };
         assert_eq!((name.as_str(), &patch["count"]), (meta::name(&object), &json!(2)));
         assert!(matches!(recorder.record(&event(&pod, "other", None), now), Some(Action::Create { .. })));
+    }
+
+    #[test]
+    fn counting_goes_on_after_a_restart() {
+        let (pod, now) = (pod(), Utc::now());
+        let Some(Action::Create { object, .. }) = Recorder::default().record(&event(&pod, "m", None), now) else {
+            panic!("first is created")
+        };
+        let later = Recorder::default();
+        later.learn("c", &[Arc::new(object)]);
+        let again = later.record(&event(&pod, "m", None), now);
+        assert!(matches!(again, Some(Action::Patch { patch, .. }) if patch["count"] == 2));
     }
 
     #[test]

@@ -115,6 +115,10 @@ impl Manager {
             // A resource that cannot be listed yet is tried again by its informer; the others go on.
             let _ = first.await;
         }
+        let events = self.cache.list(&Resource::new("", "v1", "events"), None);
+        for runner in self.runners.iter() {
+            runner.recorder.learn(runner.controller.event_source(), &events);
+        }
         self.started.store(true, Ordering::Release);
         // Whoever waited may have gone.
         let _ = ready.send(());
@@ -247,11 +251,12 @@ impl Turn<'_> {
     /// Performs the actions in order, neighbouring creates side by side; ends at the first failure.
     async fn perform(&self, actions: Vec<Action>) -> Result<(), Failure> {
         let mut actions = actions.into_iter().peekable();
+        let mut earlier = None;
         while let Some(action) = actions.next() {
             if !action.is_create() {
                 match self.attempt(action).await? {
                     Next::GoOn => continue,
-                    Next::End => return Ok(()),
+                    Next::End => break,
                 }
             }
             let mut creates = vec![action];
@@ -264,11 +269,15 @@ impl Turn<'_> {
             while let Some(done) = running.next().await {
                 failed = failed.or(done.err());
             }
-            if let Some(failed) = failed {
-                return Err(failed);
+            match failed {
+                Some(failed) if self.runner.controller.goes_on_after_failed_creates() => {
+                    earlier = earlier.or(Some(failed));
+                }
+                Some(failed) => return Err(failed),
+                None => {}
             }
         }
-        Ok(())
+        earlier.map_or(Ok(()), Err)
     }
 
     async fn attempt(&self, action: Action) -> Result<Next, Failure> {

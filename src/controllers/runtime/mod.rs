@@ -85,6 +85,11 @@ pub trait Controller: Send + Sync + 'static {
         None
     }
 
+    /// Whether a turn goes on when an object could not be created: its status tells what there is all the same.
+    fn goes_on_after_failed_creates(&self) -> bool {
+        false
+    }
+
     /// What else to do after an action failed, such as telling people by an event or a condition. The turn is tried
     /// again in any case.
     fn on_failure(&self, _world: &World<'_>, _key: &Key, _failed: &Action, _error: &ApiError) -> Vec<Action> {

@@ -65,6 +65,10 @@ impl Controller for StatefulSets {
         }
     }
 
+    fn goes_on_after_failed_creates(&self) -> bool {
+        true
+    }
+
     fn on_failure(&self, world: &World<'_>, key: &Key, failed: &Action, error: &ApiError) -> Vec<Action> {
         let set = world.cache.get(&stateful_sets(), key);
         let (Some(set), Some(object)) = (set, failed.created()) else { return Vec::new() };
