@@ -14,6 +14,7 @@ pub mod admission;
 mod allocate;
 pub mod auth;
 mod bootstrap;
+mod chunks;
 pub mod config;
 pub mod context;
 pub mod convert;

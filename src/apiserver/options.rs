@@ -260,6 +260,13 @@ impl ListOptions {
             && self.fields.matches_with(|name| super::fields::value(object, name))
     }
 
+    /// The fields of an object that decide whether it is selected.
+    pub fn fields_needed(&self) -> super::store::Fields {
+        let in_metadata =
+            self.fields.requirements().iter().all(|requirement| requirement.field.starts_with("metadata."));
+        if in_metadata { super::store::Fields::Metadata } else { super::store::Fields::Unmanaged }
+    }
+
     /// Whether everything is selected.
     pub fn selects_everything(&self) -> bool {
         self.labels.is_everything() && self.fields.is_everything()

@@ -100,6 +100,21 @@ impl Resource {
         object
     }
 
+    /// The part of an entry that fields of a selector or cells of a table are read from, in the form that this
+    /// resource shows. Where a conversion or a schema may change any field of what is stored, it is the whole object.
+    pub fn shown_part(&self, entry: &super::store::Entry, fields: super::store::Fields) -> Value {
+        if self.shows_stored_text() {
+            return entry.part(fields, &self.kind.api_version(), &self.kind.kind);
+        }
+        self.shown(self.stored_object(entry))
+    }
+
+    /// Whether objects are shown with the fields that are stored. Those of custom resources may not fit their schema
+    /// any more.
+    pub fn shows_stored_text(&self) -> bool {
+        self.conversion.is_none() && !self.custom
+    }
+
     /// A stored object in the form that this resource shows.
     pub fn shown(&self, mut object: Value) -> Value {
         if let Some(conversion) = self.conversion {

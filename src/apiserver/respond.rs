@@ -11,6 +11,7 @@ use crate::object::{Status, Value, json as go_json, meta};
 use super::context::{Answer, Request};
 use super::negotiate::{Accepted, Encoding, Form};
 use super::service::Body;
+use super::store::Entry;
 use super::table;
 
 /// A whole answer of a media type.
@@ -88,6 +89,22 @@ pub fn metadata_only(object: &Value, version: &str) -> Value {
         }
     }
     partial
+}
+
+/// Appends the metadata alone of a stored object as JSON.
+pub fn write_metadata(out: &mut Vec<u8>, request: &Request, entry: &Entry, version: &str) {
+    let resource = &request.resource;
+    let unchanged = resource.shows_stored_text() && rules::of(&resource.kind.group_kind()).field_annotations.is_empty();
+    if let (true, Some(metadata)) = (unchanged, entry.metadata_text()) {
+        let head =
+            format!("{{\"apiVersion\":\"meta.k8s.io/{version}\",\"kind\":\"PartialObjectMetadata\",\"metadata\":");
+        out.extend_from_slice(head.as_bytes());
+        out.extend_from_slice(metadata.as_bytes());
+        out.push(b'}');
+        return;
+    }
+    let object = resource.shown(resource.stored_object(entry));
+    out.extend_from_slice(go_json::to_compact(&metadata_only(&object, version)).as_bytes());
 }
 
 /// The Go name of a resource's internal type, as 406 messages show it.

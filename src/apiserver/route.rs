@@ -279,7 +279,7 @@ async fn dispatch(request: &Arc<Request>, verb: &'static str) -> Answer {
     match verb {
         "create" => verbs::create::create(request).await,
         "get" => verbs::get::get(request).await,
-        "list" => verbs::list::list(request).await,
+        "list" => verbs::list::list(request.clone()).await,
         "watch" => verbs::watch::watch(request.clone()).await,
         "update" => verbs::update::update(request).await,
         "patch" => verbs::patch::patch(request).await,

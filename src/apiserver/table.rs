@@ -1,11 +1,14 @@
 //! Tables as the server makes them.
 
+use std::sync::Arc;
+
 use serde_json::json;
 
 use crate::kinds::columns;
-use crate::object::{GroupKind, Status, Value, meta};
+use crate::object::{GroupKind, Status, Value, json as go_json, meta};
 
 use super::context::Request;
+use super::store::{Entry, Fields};
 
 /// What a table's rows carry of their objects.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -76,13 +79,17 @@ fn scale_cells(object: &Value, now: chrono::DateTime<chrono::Utc>) -> Vec<Value>
     ]
 }
 
-fn row(request: &Request, object: &Value, include: Include, version: &str) -> Value {
+fn cells(request: &Request, object: &Value) -> Vec<Value> {
     let now = request.core.now();
-    let cells = match scale_of(request) {
+    match scale_of(request) {
         Some(Scale::Custom) => scale_cells(object, now),
         Some(Scale::BuiltIn) => columns::cells(&scale_kind(), object, now),
         None => request.resource.strategy.table_cells(&request.resource, object, now),
-    };
+    }
+}
+
+fn row(request: &Request, object: &Value, include: Include, version: &str) -> Value {
+    let cells = cells(request, object);
     let mut row = json!({"cells": cells});
     let conditions = columns::row_conditions(&request.resource.kind.group_kind(), object);
     if !conditions.is_empty() {
@@ -94,6 +101,71 @@ fn row(request: &Request, object: &Value, include: Include, version: &str) -> Va
         Include::None => row["object"] = Value::Null,
     }
     row
+}
+
+/// Whether the rows stand in another order than the objects of a list.
+pub fn is_sorted(request: &Request) -> bool {
+    columns::list_order(&request.resource.kind.group_kind()).is_some()
+}
+
+/// Writes the rows of a large table as JSON, one by one, from what is stored.
+pub struct Rows {
+    request: Arc<Request>,
+    version: String,
+    include: Include,
+    kind: GroupKind,
+    /// One row's text, kept for its memory.
+    text: String,
+}
+
+impl Rows {
+    /// Rows of a table that a request asks for.
+    ///
+    /// # Errors
+    ///
+    /// 400 for an unknown `includeObject`.
+    pub fn of(request: Arc<Request>, version: &str) -> Result<Self, Status> {
+        let (include, kind) = (include(&request)?, request.resource.kind.group_kind());
+        Ok(Self { request, version: version.to_owned(), include, kind, text: String::new() })
+    }
+
+    /// The table's text up to the first row; `]}` must follow the last.
+    pub fn head(&self, list_meta: &Value) -> String {
+        let definitions = Value::Array(definitions(&self.request));
+        let mut head = format!("{{\"kind\":\"Table\",\"apiVersion\":\"meta.k8s.io/{}\",\"metadata\":", self.version);
+        go_json::write_compact(&mut head, list_meta);
+        head.push_str(",\"columnDefinitions\":");
+        go_json::write_compact(&mut head, &definitions);
+        head.push_str(",\"rows\":[");
+        head
+    }
+
+    /// Appends the row of a stored object.
+    pub fn write(&mut self, out: &mut Vec<u8>, entry: &Entry) {
+        let resource = &self.request.resource;
+        self.text.clear();
+        if self.include == Include::Object {
+            let object = resource.shown(resource.stored_object(entry));
+            go_json::write_compact(&mut self.text, &row(&self.request, &object, self.include, &self.version));
+            out.extend_from_slice(self.text.as_bytes());
+            return;
+        }
+        let object = resource.shown_part(entry, Fields::Unmanaged);
+        self.text.push_str("{\"cells\":");
+        go_json::write_compact(&mut self.text, &Value::Array(cells(&self.request, &object)));
+        let conditions = columns::row_conditions(&self.kind, &object);
+        if !conditions.is_empty() {
+            self.text.push_str(",\"conditions\":");
+            go_json::write_compact(&mut self.text, &Value::Array(conditions));
+        }
+        self.text.push_str(",\"object\":");
+        out.extend_from_slice(self.text.as_bytes());
+        match self.include {
+            Include::Metadata => super::respond::write_metadata(out, &self.request, entry, &self.version),
+            _ => out.extend_from_slice(b"null"),
+        }
+        out.push(b'}');
+    }
 }
 
 /// A table of objects, which are in the resource's form.

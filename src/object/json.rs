@@ -10,6 +10,11 @@ pub fn to_compact(value: &Value) -> String {
     out
 }
 
+/// Appends what [`to_compact`] gives.
+pub fn write_compact(out: &mut String, value: &Value) {
+    write_value(out, value, None, 0);
+}
+
 /// Indented JSON (`json.MarshalIndent(v, "", indent)`), without a trailing newline.
 pub fn to_indented(value: &Value, indent: &str) -> String {
     let mut out = String::new();
@@ -87,6 +92,13 @@ pub fn float_text(float: f64) -> String {
 /// Appends `text` as a JSON string with Go's HTML-safe escapes.
 pub fn write_string(out: &mut String, text: &str) {
     out.push('"');
+    // Most texts hold nothing to escape and are copied as a whole.
+    let is_plain = |b: &u8| !matches!(b, b'"' | b'\\' | b'<' | b'>' | b'&' | 0..0x20 | 0xe2);
+    if text.as_bytes().iter().all(is_plain) {
+        out.push_str(text);
+        out.push('"');
+        return;
+    }
     for c in text.chars() {
         match c {
             '"' => out.push_str("\\\""),

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 
+use super::partial::{self, Fields};
 use crate::object::{Map, Value, json};
 
 /// An object's JSON with a gap where the resourceVersion goes, which only the writer knows.
@@ -70,7 +71,7 @@ fn key(text: &mut String, name: &str) {
 
 fn field(text: &mut String, name: &str, value: &Value) {
     key(text, name);
-    text.push_str(&json::to_compact(value));
+    json::write_compact(text, value);
 }
 
 /// Writes `metadata` with an empty resourceVersion in its alphabetic place and gives back the offset between its quotes.
@@ -94,6 +95,12 @@ fn write_metadata(text: &mut String, metadata: &Map<String, Value>) -> usize {
     at
 }
 
+fn typed(mut object: Value, api_version: &str, kind: &str) -> Value {
+    crate::object::meta::set(&mut object, &["apiVersion"], api_version);
+    crate::object::meta::set(&mut object, &["kind"], kind);
+    object
+}
+
 /// One stored object at one revision.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Entry {
@@ -110,10 +117,17 @@ impl Entry {
     ///
     /// Text that is not a JSON object reads as an empty one: only the writer makes entries.
     pub fn object(&self, api_version: &str, kind: &str) -> Value {
-        let mut object: Value = serde_json::from_slice(&self.json).unwrap_or_default();
-        crate::object::meta::set(&mut object, &["apiVersion"], api_version);
-        crate::object::meta::set(&mut object, &["kind"], kind);
-        object
+        typed(serde_json::from_slice(&self.json).unwrap_or_default(), api_version, kind)
+    }
+
+    /// As [`Entry::object`], with these fields only.
+    pub fn part(&self, fields: Fields, api_version: &str, kind: &str) -> Value {
+        typed(partial::read(&self.json, fields), api_version, kind)
+    }
+
+    /// The text of the object's `metadata`, if it has any.
+    pub fn metadata_text(&self) -> Option<&str> {
+        partial::metadata_text(&self.json)
     }
 
     /// The same state under the revision of its deletion, which is what a DELETED event shows.

@@ -9,6 +9,7 @@
 
 mod entry;
 mod memory;
+mod partial;
 mod sqlite;
 #[cfg(test)]
 mod tests;
@@ -20,6 +21,7 @@ use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard};
 
 pub use entry::{Encoded, Entry};
 pub use memory::{Change, Event, Page};
+pub use partial::Fields;
 pub use watch::Subscription;
 
 use memory::State;

@@ -11,9 +11,10 @@ use crate::apiserver::context::{Answer, Request};
 use crate::apiserver::core::store_failure;
 use crate::apiserver::negotiate::{Encoding, Form};
 use crate::apiserver::options::{self, ListOptions};
+use crate::apiserver::service::Body;
 use crate::apiserver::store::{Entry, Page, StoreError};
-use crate::apiserver::{respond, table};
-use crate::object::{Status, Value};
+use crate::apiserver::{chunks, respond, table};
+use crate::object::{Status, Value, json as go_json};
 
 use super::get;
 
@@ -78,8 +79,6 @@ fn offset(error: &base64::DecodeError) -> usize {
 /// The entries of a list and how it goes on.
 struct Found {
     entries: Vec<Arc<Entry>>,
-    /// Objects in the resource's form, read already because a selector needed them.
-    objects: Option<Vec<Value>>,
     revision: u64,
     continue_token: String,
     remaining: Option<usize>,
@@ -90,22 +89,22 @@ struct Found {
 /// # Errors
 ///
 /// 400 and 422 for bad options, 410 for a state that is gone, 504 for one that does not come.
-pub async fn list(request: &Request) -> Answer {
+pub async fn list(request: Arc<Request>) -> Answer {
     if matches!(request.accepted.form, Form::Metadata(_)) {
-        return Err(respond::is_a_list(request));
+        return Err(respond::is_a_list(&request));
     }
-    let options = ListOptions::of(request, false)?;
-    let (page, from_start) = page(request, &options).await?;
-    let found = select(request, &options, page, from_start);
-    render(request, &found)
+    let options = ListOptions::of(&request, false)?;
+    let page = page(&request, &options).await?;
+    let found = select(&request, &options, page);
+    render(request, found)
 }
 
 fn invalid_version(why: &str) -> Status {
     Status::bad_request(format!("invalid resource version: {why}"))
 }
 
-/// The entries from which the list is made, before selectors and limit; whether it is a first page.
-async fn page(request: &Request, options: &ListOptions) -> Result<(Page, bool), Status> {
+/// The entries from which the list is made, before selectors and limit.
+async fn page(request: &Request, options: &ListOptions) -> Result<Page, Status> {
     let store = &request.core.store;
     let prefix = request.resource.namespace_prefix(request.namespace());
     if !options.continue_token.is_empty() {
@@ -115,16 +114,16 @@ async fn page(request: &Request, options: &ListOptions) -> Result<(Page, bool), 
         let token = Continue::parse(&options.continue_token)?;
         let start = format!("{}{}", request.resource.prefix, token.start);
         if token.revision == 0 {
-            return Ok((store.list(&prefix, Some(&start)), false));
+            return Ok(store.list(&prefix, Some(&start)));
         }
         return match store.list_at(&prefix, Some(&start), token.revision) {
-            Ok(page) => Ok((page, false)),
+            Ok(page) => Ok(page),
             Err(StoreError::Compacted(_)) => Err(expired_continue(&token)),
             Err(error) => Err(store_failure(&error)),
         };
     }
     if options.resource_version.is_empty() {
-        return Ok((store.list(&prefix, None), true));
+        return Ok(store.list(&prefix, None));
     }
     let revision = options::parse_resource_version(&options.resource_version).map_err(|why| invalid_version(&why))?;
     if revision > store.revision() && !store.reached(revision, get::FRESHNESS_WAIT).await {
@@ -134,9 +133,9 @@ async fn page(request: &Request, options: &ListOptions) -> Result<(Page, bool), 
     let exact = options.resource_version_match == "Exact"
         || (options.resource_version_match.is_empty() && options.limit > 0 && revision > 0);
     if exact {
-        return store.list_at(&prefix, None, revision).map(|page| (page, true)).map_err(|e| store_failure(&e));
+        return store.list_at(&prefix, None, revision).map_err(|e| store_failure(&e));
     }
-    Ok((store.list(&prefix, None), true))
+    Ok(store.list(&prefix, None))
 }
 
 /// 410 with a token that goes on with what there is now.
@@ -154,7 +153,7 @@ fn expired_continue(token: &Continue) -> Status {
 }
 
 /// Applies selectors and the limit.
-fn select(request: &Request, options: &ListOptions, page: Page, _first: bool) -> Found {
+fn select(request: &Request, options: &ListOptions, page: Page) -> Found {
     let unlimited =
         options.limit == 0 || (options.resource_version == "0" && options.resource_version_match.is_empty());
     let limit = if unlimited { usize::MAX } else { options.limit };
@@ -166,13 +165,13 @@ fn select(request: &Request, options: &ListOptions, page: Page, _first: bool) ->
         let more = entries.len() < total;
         let continue_token = if more { token_after(request, revision, entries.last()) } else { String::new() };
         let remaining = more.then(|| total - entries.len());
-        return Found { entries, objects: None, revision, continue_token, remaining };
+        return Found { entries, revision, continue_token, remaining };
     }
-    let (mut entries, mut objects) = (Vec::new(), Vec::new());
+    let fields = options.fields_needed();
+    let mut entries = Vec::new();
     let mut continue_token = String::new();
     for entry in page.entries {
-        let object = request.resource.shown(request.resource.stored_object(&entry));
-        if !options.selects(&object) {
+        if !options.selects(&request.resource.shown_part(&entry, fields)) {
             continue;
         }
         if entries.len() == limit {
@@ -180,9 +179,8 @@ fn select(request: &Request, options: &ListOptions, page: Page, _first: bool) ->
             break;
         }
         entries.push(entry);
-        objects.push(object);
     }
-    Found { entries, objects: Some(objects), revision, continue_token, remaining: None }
+    Found { entries, revision, continue_token, remaining: None }
 }
 
 fn token_after(request: &Request, revision: u64, last: Option<&Arc<Entry>>) -> String {
@@ -201,81 +199,104 @@ fn list_meta(found: &Found) -> Value {
     list_meta
 }
 
-fn objects(request: &Request, found: &Found) -> Vec<Value> {
-    match &found.objects {
-        Some(objects) => objects.clone(),
-        None => {
-            let resource = &request.resource;
-            found.entries.iter().map(|entry| resource.shown(resource.stored_object(entry))).collect()
-        }
-    }
+/// An entry as an object in the resource's form.
+fn object(request: &Request, entry: &Entry) -> Value {
+    request.resource.shown(request.resource.stored_object(entry))
 }
 
-fn render(request: &Request, found: &Found) -> Answer {
-    let (resource, accepted) = (&request.resource, &request.accepted);
-    let list_meta = list_meta(found);
-    match &accepted.form {
-        Form::Table(version) => {
-            let table = table::of_objects(request, version, &objects(request, found), &list_meta)?;
-            Ok(respond::value(200, &table, accepted))
-        }
+fn render(request: Arc<Request>, found: Found) -> Answer {
+    let list_meta = list_meta(&found);
+    match request.accepted.form.clone() {
+        Form::Table(version) => render_table(request, found, &version, &list_meta),
         Form::Metadata(version) | Form::MetadataList(version) => {
-            let items: Vec<Value> =
-                objects(request, found).iter().map(|object| respond::metadata_only(object, version)).collect();
-            let items = if items.is_empty() { Value::Null } else { Value::Array(items) };
-            let list = json!({
-                "kind": "PartialObjectMetadataList",
-                "apiVersion": format!("meta.k8s.io/{version}"),
-                "metadata": list_meta,
-                "items": items,
-            });
-            Ok(respond::value(200, &list, accepted))
+            Ok(render_metadata(request, found, &version, &list_meta))
         }
-        Form::Object if plain(request) => Ok(respond::bytes(200, "application/json", raw(request, found, &list_meta))),
-        Form::Object => {
-            let mut items = objects(request, found);
-            let mut list_meta = list_meta;
-            if resource.custom {
-                // Lists of custom resources say that nothing follows.
-                list_meta["continue"] = found.continue_token.as_str().into();
-            } else {
-                for item in items.iter_mut().filter_map(Value::as_object_mut) {
-                    item.remove("apiVersion");
-                    item.remove("kind");
-                }
-            }
-            let list = json!({
-                "kind": resource.kind.list_kind(),
-                "apiVersion": resource.kind.api_version(),
-                "metadata": list_meta,
-                "items": items,
-            });
-            Ok(respond::value(200, &list, accepted))
-        }
+        Form::Object => Ok(render_objects(request, found, list_meta)),
     }
 }
 
-/// Whether the stored texts are what the client gets. Those of custom resources may not fit their schema any more.
-fn plain(request: &Request) -> bool {
-    let (resource, accepted) = (&request.resource, &request.accepted);
-    accepted.encoding == Encoding::Json && !accepted.pretty && resource.conversion.is_none() && !resource.custom
+/// Whether the answer is compact JSON, which is sent piece by piece; other texts are made of the whole list.
+fn in_pieces(request: &Request) -> bool {
+    request.accepted.encoding != Encoding::Yaml && !request.accepted.pretty
 }
 
-/// The list put together from the stored texts, which need no parsing.
-fn raw(request: &Request, found: &Found, list_meta: &Value) -> Bytes {
+fn streamed(body: Body) -> http::Response<Body> {
+    let mut response = respond::bytes(200, "application/json", Bytes::new());
+    *response.body_mut() = body;
+    response
+}
+
+fn render_table(request: Arc<Request>, found: Found, version: &str, list_meta: &Value) -> Answer {
+    if in_pieces(&request) && !table::is_sorted(&request) {
+        let mut rows = table::Rows::of(request, version)?;
+        let head = rows.head(list_meta);
+        return Ok(streamed(chunks::list(head, found.entries, "]}\n", move |out, entry| rows.write(out, entry))));
+    }
+    let objects: Vec<Value> = found.entries.iter().map(|entry| object(&request, entry)).collect();
+    let table = table::of_objects(&request, version, &objects, list_meta)?;
+    Ok(respond::value(200, &table, &request.accepted))
+}
+
+fn render_metadata(request: Arc<Request>, found: Found, version: &str, list_meta: &Value) -> http::Response<Body> {
+    let api_version = format!("meta.k8s.io/{version}");
+    if in_pieces(&request) && !found.entries.is_empty() {
+        let head = format!(
+            "{{\"kind\":\"PartialObjectMetadataList\",\"apiVersion\":\"{api_version}\",\"metadata\":{list_meta},\"items\":["
+        );
+        let version = version.to_owned();
+        let write =
+            move |out: &mut Vec<u8>, entry: &Arc<Entry>| respond::write_metadata(out, &request, entry, &version);
+        return streamed(chunks::list(head, found.entries, "]}\n", write));
+    }
+    let items: Vec<Value> =
+        found.entries.iter().map(|entry| respond::metadata_only(&object(&request, entry), version)).collect();
+    let items = if items.is_empty() { Value::Null } else { Value::Array(items) };
+    let list = json!({
+        "kind": "PartialObjectMetadataList",
+        "apiVersion": api_version,
+        "metadata": list_meta,
+        "items": items,
+    });
+    respond::value(200, &list, &request.accepted)
+}
+
+fn render_objects(request: Arc<Request>, found: Found, mut list_meta: Value) -> http::Response<Body> {
     let kind = &request.resource.kind;
-    let (api_version, name) = (kind.api_version(), &kind.kind);
-    let size: usize = found.entries.iter().map(|entry| entry.json.len() + 64).sum();
-    let mut out = Vec::with_capacity(size + 256);
-    let head =
-        format!("{{\"kind\":\"{name}List\",\"apiVersion\":\"{api_version}\",\"metadata\":{list_meta},\"items\":[");
-    out.extend_from_slice(head.as_bytes());
-    for (i, entry) in found.entries.iter().enumerate() {
-        if i > 0 {
-            out.push(b',');
-        }
-        out.extend_from_slice(&entry.json);
+    if request.resource.custom {
+        // Lists of custom resources say that nothing follows.
+        list_meta["continue"] = found.continue_token.as_str().into();
     }
-    out.extend_from_slice(b"]}\n");
-    Bytes::from(out)
+    if in_pieces(&request) {
+        let head = format!(
+            "{{\"kind\":\"{}\",\"apiVersion\":\"{}\",\"metadata\":{list_meta},\"items\":[",
+            kind.list_kind(),
+            kind.api_version()
+        );
+        return streamed(if request.resource.shows_stored_text() {
+            chunks::list(head, found.entries, "]}\n", |out, entry| out.extend_from_slice(&entry.json))
+        } else {
+            let write = move |out: &mut Vec<u8>, entry: &Arc<Entry>| {
+                out.extend_from_slice(go_json::to_compact(&item(&request, entry)).as_bytes());
+            };
+            chunks::list(head, found.entries, "]}\n", write)
+        });
+    }
+    let items: Vec<Value> = found.entries.iter().map(|entry| item(&request, entry)).collect();
+    let list = json!({
+        "kind": kind.list_kind(),
+        "apiVersion": kind.api_version(),
+        "metadata": list_meta,
+        "items": items,
+    });
+    respond::value(200, &list, &request.accepted)
+}
+
+/// An entry as an item of a list. Only those of custom resources tell their kind.
+fn item(request: &Request, entry: &Entry) -> Value {
+    let mut item = object(request, entry);
+    if let (false, Some(fields)) = (request.resource.custom, item.as_object_mut()) {
+        fields.remove("apiVersion");
+        fields.remove("kind");
+    }
+    item
 }

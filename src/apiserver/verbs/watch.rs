@@ -29,7 +29,7 @@ const DEFAULT_TIMEOUT: Duration = Duration::from_secs(1800);
 struct Seen<'a> {
     kind: &'static str,
     entry: &'a Entry,
-    /// The object in the resource's form, if a selector needed it.
+    /// The object in the resource's form, where it is not the entry's.
     object: Option<Value>,
 }
 
@@ -116,10 +116,9 @@ impl Watcher {
         };
         let end = now + timeout;
         let before_end = end - BOOKMARK_BEFORE_END.min(timeout / 2);
-        let raw = options.selects_everything()
-            && request.accepted.form == Form::Object
+        let raw = request.accepted.form == Form::Object
             && request.accepted.encoding == Encoding::Json
-            && request.resource.conversion.is_none();
+            && request.resource.shows_stored_text();
         let kind = &request.resource.kind;
         let raw_head =
             raw.then(|| format!("\"object\":{{\"kind\":\"{}\",\"apiVersion\":\"{}\",", kind.kind, kind.api_version()));
@@ -233,36 +232,29 @@ impl Watcher {
                 }
                 return;
             };
-            if let Some(object) = self.selected(&entry) {
-                self.write(out, &Seen { kind: "ADDED", entry: &entry, object });
+            if self.selected(&entry) {
+                self.write(out, &Seen { kind: "ADDED", entry: &entry, object: None });
             }
         }
     }
 
-    /// The object if it is selected: `Some(None)` when it need not be read.
-    fn selected(&self, entry: &Entry) -> Option<Option<Value>> {
-        if self.raw_head.is_some() {
-            return Some(None);
-        }
-        let resource = &self.request.resource;
-        let object = resource.shown(resource.stored_object(entry));
-        self.options.selects(&object).then_some(Some(object))
+    /// Whether an object is selected; it is read only if a selector asks for it.
+    fn selected(&self, entry: &Entry) -> bool {
+        self.options.selects_everything()
+            || self.options.selects(&self.request.resource.shown_part(entry, self.options.fields_needed()))
     }
 
     fn send(&mut self, out: &mut Vec<u8>, event: &Event) {
         if !event.entry.key.starts_with(&self.prefix) {
             return;
         }
-        let before = event.previous.as_ref().and_then(|previous| self.selected(previous)).is_some();
+        let before = event.previous.as_ref().is_some_and(|previous| self.selected(previous));
         let (kind, object) = match (event.change, before) {
-            (Change::Put, before) => match self.selected(&event.entry) {
-                Some(object) => (if before { "MODIFIED" } else { "ADDED" }, object),
-                // The object left the selection: it is shown as it was, under the version of the change.
-                None if before => ("DELETED", self.left(event)),
-                None => return,
-            },
-            (Change::Delete, true) => ("DELETED", self.selected(&event.entry).flatten()),
-            (Change::Delete, false) => return,
+            (Change::Put, _) if self.selected(&event.entry) => (if before { "MODIFIED" } else { "ADDED" }, None),
+            // The object left the selection: it is shown as it was, under the version of the change.
+            (Change::Put, true) => ("DELETED", self.left(event)),
+            (Change::Delete, true) => ("DELETED", None),
+            (_, false) => return,
         };
         self.write(out, &Seen { kind, entry: &event.entry, object });
     }
