@@ -64,7 +64,7 @@ pub struct Verb {
 
 impl Verb {
     /// A verb with arguments `A`.
-    pub const fn of<A: Run>(name: &'static str, group: Group) -> Self {
+    pub const fn of<A: Run + 'static>(name: &'static str, group: Group) -> Self {
         Self {
             name,
             aliases: &[],
@@ -153,13 +153,15 @@ impl Verb {
     }
 }
 
-fn run<A: Run>(matches: ArgMatches, cx: &Context) -> RunFuture<'_> {
-    Box::pin(async move {
-        let mut matches = matches;
-        let arguments =
-            A::from_arg_matches_mut(&mut matches).map_err(|error| super::pflag::from_clap(&error, &cx.command_path))?;
-        arguments.run(cx).await
-    })
+fn run<A: Run + 'static>(mut matches: ArgMatches, cx: &Context) -> RunFuture<'_> {
+    match A::from_arg_matches_mut(&mut matches) {
+        Ok(arguments) => Box::pin(arguments.run(cx)),
+        Err(error) => refused(error, cx),
+    }
+}
+
+fn refused(error: clap::Error, cx: &Context) -> RunFuture<'_> {
+    Box::pin(async move { Err(super::pflag::from_clap(&error, &cx.command_path)) })
 }
 
 /// The verb that `word` names.

@@ -70,8 +70,8 @@ fn write(out: &mut String, value: Option<&Value>, type_: &GoType, named: bool) {
         GoKind::Bool => out.push_str(if value.and_then(Value::as_bool).unwrap_or_default() { "true" } else { "false" }),
         GoKind::Int { .. } | GoKind::Float => out.push_str(&value.map_or_else(|| "0".to_owned(), Value::to_string)),
         GoKind::Text => out.push_str(value.and_then(Value::as_str).unwrap_or_default()),
-        GoKind::List(item) => write_list(out, value, &item),
-        GoKind::Map(item) => write_map(out, value, &item),
+        GoKind::List(item) => write_list(out, value, item),
+        GoKind::Map(item) => write_map(out, value, item),
         GoKind::Struct(of) => write_struct(out, value, of),
         GoKind::Quantity => write_quantity(out, value),
         GoKind::IntOrString => write_int_or_string(out, value),
@@ -126,7 +126,7 @@ fn write_struct(out: &mut String, value: Option<&Value>, of: &'static GoStruct) 
         }
         out.push_str(&field.go_name());
         out.push(':');
-        write(out, map.get(field.json), &GoType::of_field(of, field), true);
+        write(out, map.get(field.json), GoType::of_field(of, field), true);
         if embedded.is_some_and(|(.., last)| *last == field.json) {
             out.push('}');
         }

@@ -23,9 +23,11 @@ fn type_of(object: &Value) -> Option<GoType> {
 }
 
 /// The fields of a map of that type as Go declares them; others follow by name.
-fn members<'a>(map: &'a Map<String, Value>, type_: Option<&GoType>) -> Vec<(&'a str, &'a Value, Option<GoType>)> {
-    let by_name =
-        |inner: Option<GoType>| move |(key, value): (&'a String, &'a Value)| (key.as_str(), value, inner.clone());
+fn members<'a, 't>(
+    map: &'a Map<String, Value>,
+    type_: Option<&'t GoType>,
+) -> Vec<(&'a str, &'a Value, Option<&'t GoType>)> {
+    let by_name = |inner: Option<&'t GoType>| move |(key, value): (&'a String, &'a Value)| (key.as_str(), value, inner);
     match type_.map(GoType::kind) {
         Some(GoKind::Struct(of)) => {
             let declared = of.fields.iter().filter_map(|field| {
@@ -41,7 +43,7 @@ fn members<'a>(map: &'a Map<String, Value>, type_: Option<&GoType>) -> Vec<(&'a 
 }
 
 /// The type of the items of a list of that type.
-fn item_type(type_: &GoType) -> Option<GoType> {
+fn item_type(type_: &GoType) -> Option<&GoType> {
     match type_.kind() {
         GoKind::List(inner) => Some(inner),
         _ => None,
@@ -60,12 +62,12 @@ impl Declared {
     /// The fields of a map in their order, each with the order of its own fields.
     pub fn fields<'a>(&self, map: &'a Map<String, Value>) -> Vec<(&'a str, &'a Value, Option<Self>)> {
         let fields = members(map, Some(&self.0)).into_iter();
-        fields.map(|(key, value, type_)| (key, value, type_.map(Self))).collect()
+        fields.map(|(key, value, type_)| (key, value, type_.cloned().map(Self))).collect()
     }
 
     /// The order in the items of a list.
     pub fn items(&self) -> Option<Self> {
-        item_type(&self.0).map(Self)
+        item_type(&self.0).cloned().map(Self)
     }
 }
 
@@ -93,7 +95,7 @@ impl Writer<'_> {
                         self.out.push(',');
                     }
                     self.newline(depth + 1);
-                    self.value(item, inner.as_ref(), depth + 1);
+                    self.value(item, inner, depth + 1);
                 }
                 self.newline(depth);
                 self.out.push(']');
@@ -111,7 +113,7 @@ impl Writer<'_> {
             self.newline(depth + 1);
             json::write_string(&mut self.out, key);
             self.out.push_str(if self.indent.is_some() { ": " } else { ":" });
-            self.value(value, type_.as_ref(), depth + 1);
+            self.value(value, type_, depth + 1);
         }
         self.newline(depth);
         self.out.push('}');

@@ -5,6 +5,7 @@
 //! file holds one definition per line: its name, then `json:GoName:type:flags` per field, an empty Go name standing
 //! for the JSON name with a capital; flags are `o` for `omitempty` and `z` for `omitzero`.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::sync::OnceLock;
 
@@ -24,6 +25,8 @@ pub struct GoField {
     pub omit_empty: bool,
     /// Zero values are left out, also of structs.
     pub omit_zero: bool,
+    /// Position among the fields of the struct.
+    index: usize,
 }
 
 impl GoField {
@@ -44,6 +47,8 @@ pub struct GoStruct {
     pub definition: &'static str,
     /// Fields in the order of the declaration.
     pub fields: Vec<GoField>,
+    /// The types of the fields, found when one is first asked for.
+    types: OnceLock<Vec<GoType>>,
 }
 
 impl GoStruct {
@@ -77,13 +82,15 @@ fn parse(line: &'static str) -> GoStruct {
     let mut words = line.split(' ');
     let definition = words.next().unwrap_or_default();
     let fields = words
-        .filter_map(|word| {
+        .enumerate()
+        .filter_map(|(index, word)| {
             let mut parts = word.split(':');
             let (json, go_name, type_, flags) = (parts.next()?, parts.next()?, parts.next()?, parts.next()?);
-            Some(GoField { json, go_name, type_, omit_empty: flags.contains('o'), omit_zero: flags.contains('z') })
+            let (omit_empty, omit_zero) = (flags.contains('o'), flags.contains('z'));
+            Some(GoField { json, go_name, type_, omit_empty, omit_zero, index })
         })
         .collect();
-    GoStruct { definition, fields }
+    GoStruct { definition, fields, types: OnceLock::new() }
 }
 
 /// The Go struct behind a definition of the built-in schema, if it is one.
@@ -120,23 +127,33 @@ pub(super) enum GoKind {
 #[derive(Clone, Debug)]
 pub(super) struct GoType {
     /// As reflection prints it, pointers included.
-    pub text: String,
+    pub text: Cow<'static, str>,
     schema: Option<&'static Schema>,
+    /// The struct, for a definition that is given by itself rather than through a reference.
+    own: Option<&'static GoStruct>,
+    kind: OnceLock<Box<GoKind>>,
 }
 
 impl GoType {
     /// The type of a definition.
     pub fn of_definition(definition: &str) -> Self {
-        Self {
-            text: short_name(definition),
-            schema: Schemas::builtin().definition(definition).map(super::SchemaNode::schema),
-        }
+        let schema = Schemas::builtin().definition(definition).map(super::SchemaNode::schema);
+        Self { own: go_struct(definition), ..Self::new(short_name(definition).into(), schema) }
+    }
+
+    const fn new(text: Cow<'static, str>, schema: Option<&'static Schema>) -> Self {
+        Self { text, schema, own: None, kind: OnceLock::new() }
     }
 
     /// The type of a field of a struct.
-    pub fn of_field(of: &GoStruct, field: &GoField) -> Self {
-        let schema = Schemas::builtin().definition(of.definition).and_then(|node| node.declared(field.json));
-        Self { text: field.type_.to_owned(), schema }
+    pub fn of_field(of: &'static GoStruct, field: &GoField) -> &'static Self {
+        static UNKNOWN: GoType = GoType::new(Cow::Borrowed(""), None);
+        let types = of.types.get_or_init(|| {
+            let definition = Schemas::builtin().definition(of.definition);
+            let schema = |field: &GoField| definition.and_then(|node| node.declared(field.json));
+            of.fields.iter().map(|field| Self::new(Cow::Borrowed(field.type_), schema(field))).collect()
+        });
+        types.get(field.index).unwrap_or(&UNKNOWN)
     }
 
     /// The type as errors show it, without pointers.
@@ -144,18 +161,27 @@ impl GoType {
         self.text.trim_start_matches('*')
     }
 
+    /// The default that the schema declares.
+    pub fn default(&self) -> Option<&'static Value> {
+        self.schema.and_then(|schema| schema.default.as_ref())
+    }
+
     /// Whether the zero value is nil.
     pub fn is_pointer(&self) -> bool {
         self.text.starts_with('*')
     }
 
-    fn element(&self, text: &str, schema: Option<&'static Schema>) -> Self {
+    fn element(text: &str, schema: Option<&'static Schema>) -> Self {
         let text = if text.is_empty() { schema.map(type_of_schema).unwrap_or_default() } else { text.to_owned() };
-        Self { text, schema }
+        Self::new(text.into(), schema)
     }
 
     /// What the type is, pointers followed.
-    pub fn kind(&self) -> GoKind {
+    pub fn kind(&self) -> &GoKind {
+        self.kind.get_or_init(|| Box::new(self.find_kind()))
+    }
+
+    fn find_kind(&self) -> GoKind {
         let text = self.shown();
         let schema = self.schema;
         let item = || schema.and_then(|s| s.items.as_deref());
@@ -181,9 +207,9 @@ impl GoType {
             | "v1.JSONSchemaPropsOrArray"
             | "v1.JSONSchemaPropsOrBool"
             | "v1.JSONSchemaPropsOrStringArray" => GoKind::Any,
-            _ if text.starts_with("[]") => GoKind::List(self.element(text.trim_start_matches("[]"), item())),
+            _ if text.starts_with("[]") => GoKind::List(Self::element(text.trim_start_matches("[]"), item())),
             _ if text.starts_with("map[") => {
-                GoKind::Map(self.element(text.split_once(']').map_or("", |(_, rest)| rest), value()))
+                GoKind::Map(Self::element(text.split_once(']').map_or("", |(_, rest)| rest), value()))
             }
             _ => self.named_kind(),
         }
@@ -202,25 +228,14 @@ impl GoType {
             "boolean" => GoKind::Bool,
             "integer" => GoKind::Int { bits: if schema.format == "int32" { 32 } else { 64 } },
             "number" => GoKind::Float,
-            "array" => GoKind::List(self.element("", schema.items.as_deref())),
-            "object" if !schema.properties.is_empty() => self.own_struct(),
+            "array" => GoKind::List(Self::element("", schema.items.as_deref())),
+            "object" if !schema.properties.is_empty() => self.own.map_or(GoKind::Any, GoKind::Struct),
             "object" => match &schema.additional_properties {
-                Some(super::schema::Additional::Schema(value)) => GoKind::Map(self.element("", Some(value))),
+                Some(super::schema::Additional::Schema(value)) => GoKind::Map(Self::element("", Some(value))),
                 _ => GoKind::Any,
             },
             _ => GoKind::Any,
         }
-    }
-
-    /// A definition given by itself rather than through a reference.
-    fn own_struct(&self) -> GoKind {
-        let found = Schemas::builtin().names().filter(|name| short_name(name) == self.text).find(|name| {
-            Schemas::builtin()
-                .definition(name)
-                .map(super::SchemaNode::schema)
-                .is_some_and(|s| Some(std::ptr::from_ref(s)) == self.schema.map(std::ptr::from_ref))
-        });
-        found.and_then(go_struct).map_or(GoKind::Any, GoKind::Struct)
     }
 
     /// The value that Go prints for the type's zero value.
@@ -322,16 +337,16 @@ fn settle_value(value: &mut Value, type_: &GoType) {
         (GoKind::Struct(of), Value::Object(map)) => {
             for field in &of.fields {
                 if let Some(inner) = map.get_mut(field.json) {
-                    settle_value(inner, &GoType::of_field(of, field));
+                    settle_value(inner, GoType::of_field(of, field));
                 }
             }
             settle_struct(map, of);
         }
-        (GoKind::List(item), Value::Array(items)) if holds_structs(&item) => {
-            items.iter_mut().for_each(|inner| settle_value(inner, &item));
+        (GoKind::List(item), Value::Array(items)) if holds_structs(item) => {
+            items.iter_mut().for_each(|inner| settle_value(inner, item));
         }
-        (GoKind::Map(item), Value::Object(map)) if holds_structs(&item) => {
-            map.values_mut().for_each(|inner| settle_value(inner, &item));
+        (GoKind::Map(item), Value::Object(map)) if holds_structs(item) => {
+            map.values_mut().for_each(|inner| settle_value(inner, item));
         }
         _ => {}
     }
@@ -347,7 +362,7 @@ pub fn settle(object: &mut Value, definition: &str) {
     if let (Some(of), Value::Object(map)) = (go_struct(definition), object) {
         for field in &of.fields {
             if let Some(inner) = map.get_mut(field.json) {
-                settle_value(inner, &GoType::of_field(of, field));
+                settle_value(inner, GoType::of_field(of, field));
             }
         }
         settle_struct(map, of);

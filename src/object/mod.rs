@@ -3,6 +3,7 @@
 //! Objects stay [`serde_json::Value`]s from the manifest to the store, so that no field is ever lost;
 //! typed views exist only where code needs them. Maps are sorted by key, as Go prints them.
 
+pub mod diff;
 pub mod duration;
 pub mod field;
 pub mod go;

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::ops::Bound;
 use std::sync::Arc;
 
+use super::topic::Topics;
 use super::{Entry, StoreError};
 
 /// How many events stay in memory when the log is on disk, and how many bytes they may hold.
@@ -68,6 +69,8 @@ pub(super) struct State {
     /// Every event after this revision is in `recent`.
     recent_after: u64,
     backed: bool,
+    /// Who waits for what.
+    pub(super) topics: Topics,
 }
 
 impl State {
@@ -82,6 +85,7 @@ impl State {
             compacted: revision,
             recent_after: revision,
             backed: false,
+            topics: Topics::default(),
         }
     }
 
@@ -189,6 +193,7 @@ impl State {
             }
         }
         self.revision = revision;
+        self.topics.note(&event.entry.key, revision);
         self.recent_bytes += event.size();
         self.recent.push_back(event);
         self.trim();

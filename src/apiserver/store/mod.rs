@@ -13,6 +13,7 @@ mod partial;
 mod sqlite;
 #[cfg(test)]
 mod tests;
+mod topic;
 mod watch;
 mod writer;
 
@@ -198,17 +199,26 @@ impl Store {
         self.reader()?.events_after(position)
     }
 
-    /// A position in the log that can wait for what comes after it.
+    /// A position in the log that can wait for what comes after it under `prefix`, which ends with a slash.
     ///
     /// # Errors
     ///
     /// [`StoreError::Compacted`] when the log does not reach back that far.
-    pub fn subscribe(&self, position: u64) -> Result<Subscription, StoreError> {
-        let compacted = self.compacted();
-        if position < compacted {
-            return Err(StoreError::Compacted(compacted));
-        }
-        Ok(Subscription::new(self.clone(), position, self.inner.revision.clone()))
+    pub fn subscribe(&self, position: u64, prefix: &str) -> Result<Subscription, StoreError> {
+        let ear = {
+            let mut state = self.inner.state.write().unwrap_or_else(PoisonError::into_inner);
+            if position < state.compacted() {
+                return Err(StoreError::Compacted(state.compacted()));
+            }
+            let revision = state.revision();
+            state.topics.listen(prefix, revision)
+        };
+        Ok(Subscription::new(self.clone(), position, ear))
+    }
+
+    /// Forgets a subscription's prefix.
+    fn leave(&self, prefix: &str) {
+        self.inner.state.write().unwrap_or_else(PoisonError::into_inner).topics.leave(prefix);
     }
 
     /// Waits until the store has reached `revision`, for at most `limit`; true when it has.

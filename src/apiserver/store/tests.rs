@@ -80,7 +80,7 @@ fn a_subscription_sees_every_change_in_order() {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
     suite(|store| {
         put(store, "/registry/x/a", Expect::Absent, "1").expect("created");
-        let mut subscription = store.subscribe(100).expect("not compacted");
+        let mut subscription = store.subscribe(100, "/registry/x/").expect("not compacted");
         delete(store, "/registry/x/a").expect("deleted");
         let mut seen = Vec::new();
         while seen.len() < 2 {

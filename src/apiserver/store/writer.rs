@@ -88,6 +88,13 @@ type Batch = Vec<(Vec<Write>, Reply)>;
 
 impl Writer {
     fn run(mut self, jobs: &Receiver<Job>) {
+        self.serve(jobs);
+        if let Some(store) = self.store.upgrade() {
+            store.state.write().unwrap_or_else(PoisonError::into_inner).topics.close();
+        }
+    }
+
+    fn serve(&mut self, jobs: &Receiver<Job>) {
         let mut waiting = None;
         loop {
             let pause = if self.sweeping.is_some() { PAUSE } else { KEEP / 5 };
@@ -148,9 +155,12 @@ impl Writer {
         if failure.is_none() {
             let mut state = store.state.write().unwrap_or_else(PoisonError::into_inner);
             staged.events.iter().for_each(|event| state.apply(event.clone()));
-            let revision = state.revision();
+            let (revision, waiting) = (state.revision(), state.topics.due());
             drop(state);
             self.revision.send_replace(revision);
+            for sender in waiting {
+                sender.send_replace(());
+            }
         }
         for (results, reply) in answers {
             let results = match &failure {

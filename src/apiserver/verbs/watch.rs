@@ -158,7 +158,7 @@ impl Watcher {
         } else {
             revision
         };
-        match store.subscribe(start) {
+        match store.subscribe(start, &self.prefix) {
             Ok(subscription) => self.subscription = Some(subscription),
             Err(error) => self.failure = Some(expired(&error, start)),
         }
@@ -217,8 +217,9 @@ impl Watcher {
         } else {
             self.end
         };
-        if let (true, Some(subscription)) = (self.options.bookmarks, &self.subscription) {
-            let revision = subscription.position();
+        // Asking for the position also keeps it ahead of compaction while nothing happens here.
+        let position = self.subscription.as_mut().map(Subscription::position);
+        if let (true, Some(revision)) = (self.options.bookmarks, position) {
             self.send_bookmark(out, revision, false);
         }
     }
@@ -245,9 +246,6 @@ impl Watcher {
     }
 
     fn send(&mut self, out: &mut Vec<u8>, event: &Event) {
-        if !event.entry.key.starts_with(&self.prefix) {
-            return;
-        }
         let before = event.previous.as_ref().is_some_and(|previous| self.selected(previous));
         let (kind, object) = match (event.change, before) {
             (Change::Put, _) if self.selected(&event.entry) => (if before { "MODIFIED" } else { "ADDED" }, None),

@@ -1,6 +1,5 @@
 //! `diff`: what `apply` would change.
 
-mod unified;
 mod versions;
 
 use std::collections::BTreeSet;

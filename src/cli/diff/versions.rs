@@ -6,9 +6,9 @@ use std::process::Command;
 
 use chrono::{DateTime, Local, Utc};
 
-use super::unified;
 use crate::cli::context::Context;
 use crate::cli::error::{Error, Result, path_error};
+use crate::object::diff;
 
 /// The live and the merged version of objects, by the name of their file.
 #[derive(Default)]
@@ -64,7 +64,7 @@ impl Versions {
         let (live, merged) = (folder_name("LIVE"), folder_name("MERGED"));
         let mut differ = false;
         for (name, (old, new)) in &self.files {
-            let hunks = unified::hunks(old.text(), new.text());
+            let hunks = diff::hunks(old.text(), new.text());
             if hunks.is_empty() {
                 continue;
             }

@@ -252,6 +252,14 @@ impl Cache {
     }
 }
 
+/// Leaves out who owns which field, which is half of a small object and of use to controllers only in a few objects
+/// of the whole cluster. An update without it keeps it.
+pub(super) fn trim(object: &mut Value) {
+    if !meta::namespace(object).is_empty() {
+        meta::remove(object, &["metadata", "managedFields"]);
+    }
+}
+
 /// The revision of an object as a number.
 pub fn revision(object: &Value) -> u64 {
     meta::resource_version(object).parse().unwrap_or_default()

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::api::{Api, ApiError};
-use super::cache::{Cache, Key, Resource, revision};
+use super::cache::{Cache, Key, Resource, revision, trim};
 use crate::client::{Event, EventKind};
 use crate::object::{Value, meta};
 
@@ -38,7 +38,8 @@ impl Informer {
     }
 
     async fn list(&self) -> Result<String, ApiError> {
-        let (objects, revision) = self.api.list(&self.resource).await?;
+        let (mut objects, revision) = self.api.list(&self.resource).await?;
+        objects.iter_mut().for_each(trim);
         for (old, new) in self.cache.replace(&self.resource, objects) {
             (self.notify)(&self.resource, old.as_deref(), new.as_deref());
         }
@@ -61,7 +62,8 @@ impl Informer {
 
     /// Takes an event over; gives back the revision seen.
     fn take(&self, event: Event) -> String {
-        let object = event.object;
+        let mut object = event.object;
+        trim(&mut object);
         let seen = meta::resource_version(&object).to_owned();
         match event.kind {
             EventKind::Added | EventKind::Modified => {

@@ -12,7 +12,7 @@ use tokio::sync::{Notify, oneshot};
 use tokio::task::{AbortHandle, JoinSet};
 
 use super::api::{Api, ApiError, path};
-use super::cache::revision;
+use super::cache::{revision, trim};
 use super::events::{Event, Recorder};
 use super::informer::{Informer, Notify as Notifier};
 use super::queue::Queue;
@@ -410,11 +410,12 @@ impl Turn<'_> {
     }
 
     /// What was written is in the cache before the next turn.
-    fn seen(&self, resource: &Resource, object: Value) -> Result<(), ApiError> {
+    fn seen(&self, resource: &Resource, mut object: Value) -> Result<(), ApiError> {
         // Scale and the like are no objects of the resource.
         if revision(&object) == 0 || !self.cache.knows(resource) {
             return Ok(());
         }
+        trim(&mut object);
         let object = Arc::new(object);
         if let Some(old) = self.cache.put(resource, object.clone()) {
             notify(self.runners, self.cache, resource, &Change { old: old.as_deref(), new: Some(&object) });

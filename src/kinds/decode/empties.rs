@@ -55,19 +55,19 @@ fn collect(value: &Value, type_: &GoType, place: &mut String, found: &mut Vec<Em
             for (key, inner) in map {
                 let Some(field) = of.field(key) else { continue };
                 let type_ = GoType::of_field(of, field);
-                let dropped = field.omit_empty && !type_.is_pointer() && is_empty(&type_, inner);
+                let dropped = field.omit_empty && !type_.is_pointer() && is_empty(type_, inner);
                 below(place, key, |place| match dropped {
                     true => found.push((place.clone(), inner.clone())),
-                    false => collect(inner, &type_, place, found),
+                    false => collect(inner, type_, place, found),
                 });
             }
         }
         (GoKind::List(item), Value::Array(items)) => {
             for (i, inner) in items.iter().enumerate() {
-                below(place, &i.to_string(), |place| collect(inner, &item, place, found));
+                below(place, &i.to_string(), |place| collect(inner, item, place, found));
             }
         }
-        (GoKind::Map(item), Value::Object(map)) => entries(map, &item, place, found),
+        (GoKind::Map(item), Value::Object(map)) => entries(map, item, place, found),
         _ => {}
     }
 }

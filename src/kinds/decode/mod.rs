@@ -175,11 +175,11 @@ impl Decoder {
         }
     }
 
-    fn object(&mut self, fields: Vec<(String, Node)>, type_: &GoType, kind: GoKind) -> Outcome {
+    fn object(&mut self, fields: Vec<(String, Node)>, type_: &GoType, kind: &GoKind) -> Outcome {
         match kind {
             GoKind::Struct(of) => self.struct_fields(fields, of),
             GoKind::Empty => Ok(Value::Object(Map::new())),
-            GoKind::Map(item) => self.map_entries(fields, &item),
+            GoKind::Map(item) => self.map_entries(fields, item),
             _ => {
                 self.note_mismatch("object", type_);
                 Ok(type_.zero())
@@ -215,7 +215,7 @@ impl Decoder {
             }
             self.struct_name = of.name();
             self.fields.push(key.clone());
-            let value = self.below(&segment, |inner| inner.value(node, &GoType::of_field(of, go_field)))?;
+            let value = self.below(&segment, |inner| inner.value(node, GoType::of_field(of, go_field)))?;
             self.fields.pop();
             self.struct_name = outer;
             // A repeated struct field is decoded into the struct that the first one filled.
@@ -242,25 +242,25 @@ impl Decoder {
         Ok(Value::Object(map))
     }
 
-    fn array(&mut self, items: Vec<Node>, type_: &GoType, kind: GoKind) -> Outcome {
+    fn array(&mut self, items: Vec<Node>, type_: &GoType, kind: &GoKind) -> Outcome {
         let GoKind::List(item) = kind else {
             self.note_mismatch("array", type_);
             return Ok(type_.zero());
         };
         let mut list = Vec::with_capacity(items.len());
         for (index, node) in items.into_iter().enumerate() {
-            list.push(self.below(&format!("[{index}]"), |inner| inner.value(node, &item))?);
+            list.push(self.below(&format!("[{index}]"), |inner| inner.value(node, item))?);
         }
         Ok(Value::Array(list))
     }
 
-    fn scalar(&mut self, node: Node, type_: &GoType, kind: GoKind) -> Outcome {
+    fn scalar(&mut self, node: Node, type_: &GoType, kind: &GoKind) -> Outcome {
         let (found, value) = match (&node, kind) {
             (Node::Bool(set), GoKind::Bool) => return Ok(Value::Bool(*set)),
             (Node::Text(_), GoKind::Text) => return Ok(node.into_value()),
             (Node::Text(text), GoKind::Bytes) => return Ok(self.bytes(text)),
             (Node::Number(text), GoKind::Int { bits }) => match text.parse::<i64>() {
-                Ok(number) if bits == 64 || i32::try_from(number).is_ok() => return Ok(json!(number)),
+                Ok(number) if *bits == 64 || i32::try_from(number).is_ok() => return Ok(json!(number)),
                 _ => (format!("number {text}"), type_.zero()),
             },
             (Node::Number(text), GoKind::Float) => return Ok(node::number_value(text)),

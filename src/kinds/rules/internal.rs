@@ -7,7 +7,7 @@ use serde_json::json;
 
 use super::value::Fields;
 use crate::kinds::go_types::{GoField, GoKind, GoStruct, GoType, go_struct};
-use crate::object::Value;
+use crate::object::{Value, diff};
 
 /// An object of a Go type as ordered fields.
 enum Shown {
@@ -84,8 +84,7 @@ pub fn diff(name: &str, old: &Value, new: &Value) -> String {
         out
     };
     let (old, new) = (text(old), text(new));
-    let diff = similar::TextDiff::from_lines(&old, &new);
-    diff.unified_diff().context_radius(3).to_string()
+    diff::unsettled_hunks(&old, &new)
 }
 
 /// Fields of one type under chosen names, for values that are a part of a declared type.
@@ -108,7 +107,7 @@ pub fn diff_fields(name: &str, fields: &[&str], old: &Value, new: &Value) -> Str
         out
     };
     let (old, new) = (text(old), text(new));
-    similar::TextDiff::from_lines(&old, &new).unified_diff().context_radius(3).to_string()
+    diff::unsettled_hunks(&old, &new)
 }
 
 fn of_definition(name: &str, value: &Value) -> Shown {
@@ -127,9 +126,9 @@ fn of_struct(of: &'static GoStruct, value: &Value) -> Shown {
         }
         let type_ = GoType::of_field(of, field);
         let shown = if pod_spec && field.json == "securityContext" {
-            security_context(value, &type_)
+            security_context(value, type_)
         } else {
-            of_type(&type_, value.at(field.json))
+            of_type(type_, value.at(field.json))
         };
         match (field.json, shown) {
             // Go's JSON writes what is embedded without a name as if it were the struct's own.
@@ -166,10 +165,10 @@ fn of_type(type_: &GoType, value: &Value) -> Shown {
         (GoKind::Struct(of), _) if of.definition.contains(".apimachinery.") => Shown::Plain(value.clone()),
         (GoKind::Struct(of), _) => of_struct(of, value),
         (GoKind::List(item), Value::Array(items)) => {
-            Shown::List(items.iter().map(|inner| of_type(&item, inner)).collect())
+            Shown::List(items.iter().map(|inner| of_type(item, inner)).collect())
         }
         (GoKind::Map(item), Value::Object(map)) if matches!(item.kind(), GoKind::Struct(_)) => {
-            Shown::Fields(map.iter().map(|(key, inner)| (key.clone(), of_type(&item, inner))).collect())
+            Shown::Fields(map.iter().map(|(key, inner)| (key.clone(), of_type(item, inner))).collect())
         }
         _ => Shown::Plain(value.clone()),
     }

@@ -51,19 +51,17 @@ fn default_struct(map: &mut Map<String, Value>, of: &'static GoStruct) {
     if let Some(set) = setters().get(name) {
         set(map);
     }
-    let node = Schemas::builtin().definition(of.definition);
     for field in &of.fields {
-        let declared = node.and_then(|node| node.declared(field.json)).and_then(|schema| schema.default.as_ref());
-        if let Some(default) = declared.filter(|default| !default.is_object())
+        let type_ = GoType::of_field(of, field);
+        if let Some(default) = type_.default().filter(|default| !default.is_object())
             && map.get(field.json).is_none_or(|value| value.is_null() || value.as_str() == Some(""))
         {
             map.insert(field.json.to_owned(), default.clone());
         }
-        let type_ = GoType::of_field(of, field);
         match map.get_mut(field.json) {
-            Some(value) => default_value(value, &type_),
+            Some(value) => default_value(value, type_),
             // A struct that is not a pointer is always there, so what is inside it has its defaults.
-            None if !type_.is_pointer() => default_absent(map, field.json, &type_),
+            None if !type_.is_pointer() => default_absent(map, field.json, type_),
             None => {}
         }
     }
@@ -82,11 +80,11 @@ fn default_absent(map: &mut Map<String, Value>, name: &str, type_: &GoType) {
 fn default_value(value: &mut Value, type_: &GoType) {
     match (type_.kind(), value) {
         (GoKind::Struct(of), Value::Object(map)) => default_struct(map, of),
-        (GoKind::List(item), Value::Array(items)) => items.iter_mut().for_each(|inner| default_value(inner, &item)),
+        (GoKind::List(item), Value::Array(items)) => items.iter_mut().for_each(|inner| default_value(inner, item)),
         (GoKind::Map(item), Value::Object(map)) if item.shown() == "resource.Quantity" => {
             crate::kinds::rules::quantity::round_up(map)
         }
-        (GoKind::Map(item), Value::Object(map)) => map.values_mut().for_each(|inner| default_value(inner, &item)),
+        (GoKind::Map(item), Value::Object(map)) => map.values_mut().for_each(|inner| default_value(inner, item)),
         _ => {}
     }
 }

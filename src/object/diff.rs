@@ -1,23 +1,32 @@
-//! Unified diffs, byte for byte as `diff -u` prints them.
+//! Unified diffs.
 
-use similar::{Algorithm, DiffOp, capture_diff_slices};
+use similar::DiffOp;
+use similar::algorithms::{Capture, Compact, Replace, myers};
 
 /// Lines of context around a change.
 const CONTEXT: usize = 3;
 
-/// The hunks that lead from one text to the other; empty when they are equal.
+/// The hunks that lead from one text to the other, byte for byte as `diff -u` prints them; empty when they are equal.
 pub fn hunks(old: &str, new: &str) -> String {
-    if old == new {
-        return String::new();
-    }
     let (old, new) = (lines(old), lines(new));
     let (mut gone, mut come) = changed(&old, &new);
     settle(&old, &mut gone, &come);
     settle(&new, &mut come, &gone);
-    let edits = edits(&gone, &come);
+    written(&old, &new, &gone, &come)
+}
+
+/// As [`hunks`], with runs of changed lines where the search finds them, as Go's differs leave them.
+pub fn unsettled_hunks(old: &str, new: &str) -> String {
+    let (old, new) = (lines(old), lines(new));
+    let (gone, come) = changed(&old, &new);
+    written(&old, &new, &gone, &come)
+}
+
+fn written(old: &[&str], new: &[&str], gone: &[bool], come: &[bool]) -> String {
+    let edits = edits(gone, come);
     let mut text = String::new();
     for group in edits.chunk_by(|a, b| b.old.0 - a.old.1 <= 2 * CONTEXT) {
-        hunk(&mut text, group, &old, &new);
+        hunk(&mut text, group, old, new);
     }
     text
 }
@@ -29,7 +38,10 @@ fn lines(text: &str) -> Vec<&str> {
 /// Which lines are gone from the old text and which have come into the new one.
 fn changed(old: &[&str], new: &[&str]) -> (Vec<bool>, Vec<bool>) {
     let (mut gone, mut come) = (vec![false; old.len()], vec![false; new.len()]);
-    for op in capture_diff_slices(Algorithm::Myers, old, new) {
+    // One algorithm is called by its name: a choice among all of them would build each into the program.
+    let mut found = Compact::new(Replace::new(Capture::new()), old, new);
+    let Ok(()) = myers::diff(&mut found, old, 0..old.len(), new, 0..new.len());
+    for op in found.into_inner().into_inner().into_ops() {
         if !matches!(op, DiffOp::Equal { .. }) {
             gone[op.old_range()].fill(true);
             come[op.new_range()].fill(true);
