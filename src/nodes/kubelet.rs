@@ -125,17 +125,26 @@ fn is_of_job(pod: &Value) -> bool {
     meta::controller_of(pod).is_some_and(|owner| meta::kind(owner) == "Job")
 }
 
+/// The fields of containers and of their statuses.
+const ORDINARY: (&str, &str) = ("containers", "containerStatuses");
+/// The same of containers that were added for debugging.
+const EPHEMERAL: (&str, &str) = ("ephemeralContainers", "ephemeralContainerStatuses");
+
 /// Whether the status speaks of the pod as it is now.
 fn is_observed(pod: &Value) -> bool {
-    let statuses = list_at(pod, &["status", "containerStatuses"]);
-    let containers = list_at(pod, &["spec", "containers"]);
+    let told_of = |(list, of): (&str, &str)| {
+        let statuses = list_at(pod, &["status", of]);
+        let containers = list_at(pod, &["spec", list]);
+        statuses.len() == containers.len()
+            && containers.iter().all(|c| {
+                statuses
+                    .iter()
+                    .any(|s| meta::get(s, &["name"]) == get(c, &["name"]) && get(s, &["image"]) == get(c, &["image"]))
+            })
+    };
     meta::int_at(pod, &["status", "observedGeneration"]).unwrap_or_default() >= meta::generation(pod)
-        && statuses.len() == containers.len()
-        && containers.iter().all(|c| {
-            statuses
-                .iter()
-                .any(|s| meta::get(s, &["name"]) == get(c, &["name"]) && get(s, &["image"]) == get(c, &["image"]))
-        })
+        && told_of(ORDINARY)
+        && told_of(EPHEMERAL)
 }
 
 /// Whether the command or the arguments of a container contain `words`.
@@ -223,8 +232,17 @@ fn status(pod: &Value, node: &Value, world: &World<'_>, phase: &Phase) -> Value 
         "podIP": address,
         "podIPs": [{"ip": address}],
         "startTime": start,
-        "containerStatuses": container_statuses(pod, phase, &start, &now),
+        "containerStatuses": container_statuses(pod, ORDINARY, phase, &start, &now),
     });
+    let mut ephemeral = container_statuses(pod, EPHEMERAL, phase, &now, &now);
+    if !ephemeral.is_empty() {
+        for status in &mut ephemeral {
+            // Nothing depends on them, so they are never ready.
+            status["ready"] = json!(false);
+            status["started"] = json!(false);
+        }
+        status["ephemeralContainerStatuses"] = Value::Array(ephemeral);
+    }
     if meta::generation(pod) != 0 {
         status["observedGeneration"] = json!(meta::generation(pod));
     }
@@ -271,12 +289,17 @@ fn condition(pod: &Value, type_: &str, status: &str, reason: Option<&str>, messa
     condition
 }
 
-fn container_statuses(pod: &Value, phase: &Phase, start: &str, now: &str) -> Vec<Value> {
-    let before = list_at(pod, &["status", "containerStatuses"]);
-    let containers = list_at(pod, &["spec", "containers"]);
+/// The statuses of one list of containers; those that run keep the moment from which they do.
+fn container_statuses(pod: &Value, fields: (&str, &str), phase: &Phase, start: &str, now: &str) -> Vec<Value> {
+    let before = list_at(pod, &["status", fields.1]);
+    let containers = list_at(pod, &["spec", fields.0]);
     let status = |container: &Value| {
         let old = before.iter().find(|s| get(s, &["name"]) == get(container, &["name"]));
-        container_status(pod, container, old, phase, start, now)
+        let since = match old.map(|old| str_at(old, &["state", "running", "startedAt"])) {
+            Some(since) if fields == EPHEMERAL && !since.is_empty() => since,
+            _ => start,
+        };
+        container_status(pod, container, old, phase, since, now)
     };
     containers.iter().map(status).collect()
 }
