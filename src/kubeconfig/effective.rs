@@ -461,7 +461,7 @@ mod tests {
 
     fn config() -> Config {
         super::super::parse(
-            b"current-context: c\ncontexts: [{name: c, context: {cluster: k, user: u, namespace: n}}]\nclusters: [{name: k, cluster: {server: 'https://k:6443/'}}]\nusers: [{name: u, user: {token: t}}]\n",
+            b"current-context: c\ncontexts: [{name: c, context: {cluster: k, user: u, namespace: team}}]\nclusters: [{name: k, cluster: {server: 'https://k:6443/'}}]\nusers: [{name: u, user: {token: t}}]\n",
         )
         .expect("well formed")
     }
@@ -473,7 +473,7 @@ mod tests {
         let access = overrides.access(&config, &|_| None).expect("usable");
         assert_eq!((access.server.as_str(), access.timeout), ("https://k:6443", Some(Duration::from_secs(5))));
         assert_eq!(access.credentials.token.as_deref(), Some("t"));
-        assert_eq!(overrides.namespace(&config), Ok(("n".into(), false)));
+        assert_eq!(overrides.namespace(&config), Ok(("team".into(), false)));
         let overrides = Overrides { namespace: Some("m".into()), ..Overrides::default() };
         assert_eq!(overrides.namespace(&config), Ok(("m".into(), true)));
         let overrides = Overrides { context: Some("x".into()), ..Overrides::default() };

@@ -425,7 +425,7 @@ mod tests {
 
     #[test]
     fn secrets_are_masked() {
-        let user = json!({"name": "u", "user": {"token": "t", "client-key-data": "k"}});
+        let user = json!({"name": "u", "user": {"token": "t", "client-key-data": "aw=="}});
         let config = Config::from_value(json!({"users": [user]})).expect("well formed").redacted();
         let user = &config.users["u"];
         assert_eq!((user.token.as_str(), user.client_key_data.as_str()), ("REDACTED", "DATA+OMITTED"));
