@@ -5,6 +5,12 @@ use knarr::testing::fuzz::{
 };
 use proptest::prelude::*;
 
+/// Numbers in path elements are read to the last bit.
+#[test]
+fn large_numbers_of_managed_fields_keep_their_value() {
+    fuzz_managed_fields(br#"{"v:99999999999949999999999999999999":{}}"#);
+}
+
 proptest! {
     #[test]
     fn any_bytes_are_read_without_panic(bytes in prop::collection::vec(any::<u8>(), 0..60)) {

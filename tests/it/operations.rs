@@ -50,19 +50,21 @@ fn events_are_listed_by_time(cluster: &Cluster) {
     let event = |name: &str, type_: &str, day: u8| {
         format!(
             "apiVersion: v1\nkind: Event\nmetadata: {{name: {name}}}\ninvolvedObject: {{kind: Pod, apiVersion: v1, name: \
-             {name}, namespace: default}}\ntype: {type_}\nreason: Because\nmessage: ' of {name} '\nlastTimestamp: \
+             {name}, namespace: kube-public}}\ntype: {type_}\nreason: Because\nmessage: ' of {name} '\nlastTimestamp: \
              2026-01-0{day}T00:00:00Z\n"
         )
     };
-    cluster.piped("create -f -", &format!("{}---\n{}", event("b", "Warning", 2), event("a", "Normal", 1))).ok();
-    let shown = cluster.kubectl("events --types=normal,WARNING").ok();
+    cluster
+        .piped("create -n kube-public -f -", &format!("{}---\n{}", event("b", "Warning", 2), event("a", "Normal", 1)))
+        .ok();
+    let shown = cluster.kubectl("events -n kube-public --types=normal,WARNING").ok();
     let expected = "LAST SEEN   TYPE      REASON    OBJECT   MESSAGE\n\
                     <unknown>   Normal    Because   Pod/a    of a\n\
                     <unknown>   Warning   Because   Pod/b    of b\n";
     assert_eq!(shown, expected);
-    let about = cluster.kubectl("events --for po/b --no-headers").ok();
+    let about = cluster.kubectl("events -n kube-public --for po/b --no-headers").ok();
     assert_eq!(about, "<unknown>   Warning   Because   Pod/b   of b\n");
-    let paths = cluster.kubectl("events -o jsonpath={.kind}{.items[*].metadata.name}").ok();
+    let paths = cluster.kubectl("events -n kube-public -o jsonpath={.kind}{.items[*].metadata.name}").ok();
     assert_eq!(paths, "EventLista b");
     assert_eq!(cluster.kubectl("events --for b").text(), "error: --for must be in resource/name form\n[1]");
     assert_eq!(cluster.kubectl("events --types=Odd").text(), "error: valid --types are Normal or Warning\n[1]");
