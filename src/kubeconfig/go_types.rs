@@ -3,7 +3,7 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
-use crate::object::Value;
+use crate::object::{Value, json};
 
 /// What a field holds.
 #[derive(Clone, Copy)]
@@ -108,7 +108,7 @@ fn structure(name: &'static str, path: &str, value: &mut Value) -> Result<(), St
 
 fn field(holder: &str, path: &str, type_: Type, value: &mut Value) -> Result<(), String> {
     let refused = |found: &Value, wanted: &str| {
-        let found = json_type(found);
+        let found = json::type_name(found);
         Err(format!("json: cannot unmarshal {found} into Go struct field {holder}.{path} of type {wanted}"))
     };
     match (type_, value) {
@@ -146,17 +146,6 @@ fn check_base64(text: &str) -> Result<(), String> {
             Err(format!("illegal base64 data at input byte {at}"))
         }
         Err(_) => Err(format!("illegal base64 data at input byte {}", bare.len() / 4 * 4)),
-    }
-}
-
-fn json_type(value: &Value) -> &'static str {
-    match value {
-        Value::Null => "null",
-        Value::Bool(_) => "bool",
-        Value::Number(_) => "number",
-        Value::String(_) => "string",
-        Value::Array(_) => "array",
-        Value::Object(_) => "object",
     }
 }
 

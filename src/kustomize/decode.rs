@@ -2,7 +2,7 @@
 //! and the first fault in the order of keys is told.
 
 use super::Error;
-use crate::object::{Map, Value};
+use crate::object::{Map, Value, json};
 
 /// What a field may hold.
 #[derive(Debug)]
@@ -103,7 +103,7 @@ impl Decoder {
             Value::Object(map) => map,
             Value::Null => return None,
             other => {
-                self.fail(json_type(&other), &format!("{}.{}", of.package, of.name));
+                self.fail(json::type_name(&other), &format!("{}.{}", of.package, of.name));
                 return None;
             }
         };
@@ -147,7 +147,7 @@ impl Decoder {
         if fits {
             return Some(value);
         }
-        self.fail(json_type(&value), &kind.go_name());
+        self.fail(json::type_name(&value), &kind.go_name());
         None
     }
 
@@ -171,21 +171,10 @@ impl Decoder {
                 Value::String(text) => {
                     out.insert(key, Value::String(text));
                 }
-                other => self.fail(json_type(&other), "string"),
+                other => self.fail(json::type_name(&other), "string"),
             }
         }
         Some(Value::Object(out))
-    }
-}
-
-fn json_type(value: &Value) -> &'static str {
-    match value {
-        Value::Null => "null",
-        Value::Bool(_) => "bool",
-        Value::Number(_) => "number",
-        Value::String(_) => "string",
-        Value::Array(_) => "array",
-        Value::Object(_) => "object",
     }
 }
 

@@ -11,6 +11,7 @@ use super::loader::Loader;
 use super::model::{Generator, GeneratorOptions};
 use super::node::{Node, Scalar, Tag};
 use super::resource::{Behavior, Resource, text_node};
+use crate::object::hash::content_hash;
 use crate::object::{Value, json};
 
 /// What a generator makes.
@@ -228,17 +229,7 @@ pub(super) fn hash(object: &Node) -> Result<String, Error> {
     if let Some(more) = object.get(optional).filter(|node| !matches!(node, Node::Scalar(_))) {
         covered[optional] = more.to_value()?;
     }
-    let digest = ring::digest::digest(&ring::digest::SHA256, json::to_compact(&covered).as_bytes());
-    let hex: String = digest.as_ref().iter().take(5).map(|byte| format!("{byte:02x}")).collect();
-    let letter = |c: char| match c {
-        '0' => 'g',
-        '1' => 'h',
-        '3' => 'k',
-        'a' => 'm',
-        'e' => 't',
-        other => other,
-    };
-    Ok(hex.chars().map(letter).collect())
+    Ok(content_hash(&json::to_compact(&covered)))
 }
 
 #[cfg(test)]

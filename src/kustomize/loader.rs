@@ -2,6 +2,7 @@
 
 use super::Error;
 use super::repository::Repository;
+use crate::object::go;
 
 /// Files as a build reads them. Errors are texts of Go's `os` and `net/http` packages.
 pub trait FileSystem {
@@ -68,29 +69,7 @@ fn is_within(path: &str, root: &str) -> bool {
 /// The path of a name in a folder, without `.` and `..` (`filepath.Join`).
 pub(super) fn join(folder: &str, name: &str) -> String {
     let whole = if folder.is_empty() { name.to_owned() } else { format!("{folder}/{name}") };
-    clean(&whole)
-}
-
-/// The shortest path of the same meaning (`filepath.Clean`).
-pub(super) fn clean(path: &str) -> String {
-    let rooted = path.starts_with('/');
-    let mut parts: Vec<&str> = Vec::new();
-    for part in path.split('/') {
-        match part {
-            "" | "." => {}
-            ".." if parts.last().is_some_and(|last| *last != "..") => {
-                parts.pop();
-            }
-            ".." if rooted => {}
-            other => parts.push(other),
-        }
-    }
-    let joined = parts.join("/");
-    match (rooted, joined.is_empty()) {
-        (true, _) => format!("/{joined}"),
-        (false, true) => ".".to_owned(),
-        (false, false) => joined,
-    }
+    go::clean_path(&whole)
 }
 
 /// The folder of a path and the name of its file, empty for a folder.

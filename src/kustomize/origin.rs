@@ -1,12 +1,13 @@
 //! Where objects come from and what changed them, as annotations tell it.
 
 use super::Error;
-use super::loader::{clean, join};
+use super::loader::join;
 use super::node::Node;
 use super::repository::Repository;
 use super::resource::{ORIGIN, Resource, TRANSFORMATIONS};
 use super::text;
 use crate::manifest;
+use crate::object::go;
 
 /// Where an object, a generator or a transformer comes from.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -27,7 +28,7 @@ impl Origin {
             Ok(repository) => {
                 origin.repository = repository.url;
                 origin.reference = repository.reference;
-                origin.path = clean(&repository.path);
+                origin.path = go::clean_path(&repository.path);
             }
             Err(_) => origin.path = join(&origin.path, path),
         }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::Error;
-use super::loader::clean;
+use crate::object::go;
 
 /// A repository and a folder in it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -137,7 +137,7 @@ fn split_path(rest: &str, whole: bool) -> Result<(String, String), Error> {
     let Some((repository, folder)) = split.filter(|(repository, _)| !repository.is_empty()) else {
         return Err(Error::fact("failed to parse repo path segment"));
     };
-    let cleaned = clean(folder.strip_prefix('/').unwrap_or(&folder));
+    let cleaned = go::clean_path(folder.strip_prefix('/').unwrap_or(&folder));
     if cleaned.split('/').next() == Some("..") {
         return Err(Error::fact(format!("url path exits repo: {rest}")));
     }

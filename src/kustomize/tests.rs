@@ -13,7 +13,7 @@ struct Memory {
 impl FileSystem for Memory {
     fn resolve(&self, path: &str) -> Result<String, String> {
         let whole = if path.starts_with('/') { path.to_owned() } else { format!("/w/{path}") };
-        let whole = loader::clean(&whole);
+        let whole = crate::object::go::clean_path(&whole);
         let mut part = String::new();
         for name in whole.split('/').filter(|name| !name.is_empty()) {
             if self.files.contains_key(&part) {

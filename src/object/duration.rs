@@ -149,10 +149,7 @@ impl GoDuration {
         match value {
             Value::String(text) => Self::parse(text),
             Value::Null => Self::parse(""),
-            Value::Bool(_) => Err(DurationError::Type("bool")),
-            Value::Number(_) => Err(DurationError::Type("number")),
-            Value::Array(_) => Err(DurationError::Type("array")),
-            Value::Object(_) => Err(DurationError::Type("object")),
+            other => Err(DurationError::Type(json::type_name(other))),
         }
     }
 

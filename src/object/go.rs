@@ -154,6 +154,27 @@ pub fn write_map(out: &mut String, map: &Map<String, Value>, mut item: impl FnMu
     out.push(']');
 }
 
+/// The shortest path of the same meaning, with slashes (`path.Clean`); `.` for the empty one.
+pub fn clean_path(path: &str) -> String {
+    let rooted = path.starts_with('/');
+    let mut parts: Vec<&str> = Vec::new();
+    for part in path.split('/') {
+        match part {
+            "" | "." => {}
+            ".." if parts.last().is_some_and(|last| *last != "..") => {
+                parts.pop();
+            }
+            ".." if rooted => {}
+            part => parts.push(part),
+        }
+    }
+    match (rooted, parts.join("/")) {
+        (true, rest) => format!("/{rest}"),
+        (false, rest) if rest.is_empty() => ".".to_owned(),
+        (false, rest) => rest,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -185,5 +206,13 @@ mod tests {
     #[test]
     fn quotes_escape_what_does_not_print() {
         assert_eq!(quote("a\"b\n\u{1}é\u{ad}"), "\"a\\\"b\\n\\x01é\\u00ad\"");
+    }
+
+    #[test]
+    fn paths_are_made_short() {
+        assert_eq!(clean_path("a/../b/./c//"), "b/c");
+        assert_eq!(clean_path("/../a"), "/a");
+        assert_eq!(clean_path("../../a/.."), "../..");
+        assert_eq!(clean_path(""), ".");
     }
 }

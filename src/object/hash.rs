@@ -21,6 +21,22 @@ pub fn safe_encode(text: &str) -> String {
     text.chars().map(|c| char::from(ALPHABET[c as usize % ALPHABET.len()])).collect()
 }
 
+/// The suffix that tells what a config map or secret holds: 40 bits of the SHA-256 digest of `text`, without vowels and what looks like
+/// them.
+pub fn content_hash(text: &str) -> String {
+    let digest = ring::digest::digest(&ring::digest::SHA256, text.as_bytes());
+    let hex: String = digest.as_ref().iter().take(5).map(|byte| format!("{byte:02x}")).collect();
+    let safe = |letter: char| match letter {
+        '0' => 'g',
+        '1' => 'h',
+        '3' => 'k',
+        'a' => 'm',
+        'e' => 't',
+        other => other,
+    };
+    hex.chars().map(safe).collect()
+}
+
 /// A name part of `length` characters drawn from `random`, as the API server appends to `generateName`.
 pub fn random_suffix(length: usize, mut random: impl FnMut() -> u8) -> String {
     let mut out = String::with_capacity(length);
@@ -55,5 +71,11 @@ mod tests {
             n
         };
         assert_eq!(random_suffix(5, &mut next).len(), 5);
+    }
+
+    #[test]
+    fn hashes_are_kubernetes() {
+        // The digest of the empty config map in Kubernetes' own tests.
+        assert_eq!(content_hash(r#"{"data":{},"kind":"ConfigMap","name":""}"#), "42745tchd9");
     }
 }

@@ -89,6 +89,18 @@ pub fn float_text(float: f64) -> String {
     format!("{float}")
 }
 
+/// How Go's `encoding/json` names a value in its errors.
+pub fn type_name(value: &Value) -> &'static str {
+    match value {
+        Value::Null => "null",
+        Value::Bool(_) => "bool",
+        Value::Number(_) => "number",
+        Value::String(_) => "string",
+        Value::Array(_) => "array",
+        Value::Object(_) => "object",
+    }
+}
+
 /// Appends `text` as a JSON string with Go's HTML-safe escapes.
 pub fn write_string(out: &mut String, text: &str) {
     out.push('"');

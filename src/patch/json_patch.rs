@@ -78,20 +78,8 @@ fn text_field<'a>(value: Option<&'a Value>, missing: &str) -> Result<&'a str, St
     }
 }
 
-/// How `encoding/json` names a value in its errors.
-fn json_type(value: &Value) -> &'static str {
-    match value {
-        Value::Null => "null",
-        Value::Bool(_) => "bool",
-        Value::Number(_) => "number",
-        Value::String(_) => "string",
-        Value::Array(_) => "array",
-        Value::Object(_) => "object",
-    }
-}
-
 fn cannot_unmarshal(value: &Value, go_type: &str) -> String {
-    format!("json: cannot unmarshal {} into Go value of type {go_type}", json_type(value))
+    format!("json: cannot unmarshal {} into Go value of type {go_type}", json::type_name(value))
 }
 
 /// Go's words for what is wrong with a JSON text.

@@ -1,28 +1,17 @@
 //! The check of an object's metadata that comes before anything is sent.
 
-use crate::object::Value;
 use crate::object::json::to_compact;
+use crate::object::{Value, json};
 
 /// Fields of `ObjectMeta` that are text.
 const TEXTS: [&str; 6] = ["name", "generateName", "namespace", "selfLink", "uid", "resourceVersion"];
 /// Fields of `ObjectMeta` that map text to text.
 const MAPS: [&str; 2] = ["labels", "annotations"];
 
-fn type_name(value: &Value) -> &'static str {
-    match value {
-        Value::Null => "null",
-        Value::Bool(_) => "bool",
-        Value::Number(_) => "number",
-        Value::String(_) => "string",
-        Value::Array(_) => "array",
-        Value::Object(_) => "object",
-    }
-}
-
 fn wrong(value: &Value, field: &str, wanted: &str) -> String {
     format!(
         "json: cannot unmarshal {} into Go struct field ObjectMeta.metadata{field} of type {wanted}",
-        type_name(value)
+        json::type_name(value)
     )
 }
 
@@ -34,7 +23,7 @@ pub fn check(object: &Value) -> Result<(), String> {
     let Value::Object(fields) = object else {
         return Err(format!(
             "json: cannot unmarshal {} into Go value of type unstructured.detector",
-            type_name(object)
+            json::type_name(object)
         ));
     };
     match fields.get("kind") {
@@ -45,7 +34,7 @@ pub fn check(object: &Value) -> Result<(), String> {
         Some(other) => {
             return Err(format!(
                 "json: cannot unmarshal {} into Go struct field .kind of type string",
-                type_name(other)
+                json::type_name(other)
             ));
         }
     }

@@ -20,7 +20,7 @@ use super::remote::{self, Stdin};
 use super::verb::Run;
 use crate::client::Request;
 use crate::client::remote::Output;
-use crate::object::go::quote;
+use crate::object::go::{clean_path, quote};
 use paths::Spec;
 use unpack::Unpack;
 
@@ -102,7 +102,7 @@ impl CpArgs {
 
     async fn fetch_from_pod(&self, cx: &Context, from: &Spec, to: &Spec) -> Result<()> {
         let (pod, container) = self.find(cx, from).await?;
-        let prefix = paths::clean(from.file.trim_start_matches(['/', '\\']));
+        let prefix = clean_path(from.file.trim_start_matches(['/', '\\']));
         let prefix = paths::strip_shortcuts(&prefix).to_owned();
         let advice = format!(
             "{} exec -n {} {} -- tar cf - {} | tar xf -",

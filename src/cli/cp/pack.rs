@@ -5,6 +5,7 @@ use std::io::{self, Write};
 
 use super::paths;
 use crate::cli::error::{Error, Result, path_error};
+use crate::object::go::clean_path;
 
 /// Writes a file or a folder with all that is in it as an archive, in which it bears the name `to`.
 ///
@@ -13,7 +14,7 @@ use crate::cli::error::{Error, Result, path_error};
 pub fn pack(from: &str, to: &str, writer: impl Write) -> Result<()> {
     let mut builder = tar::Builder::new(writer);
     builder.follow_symlinks(false);
-    let (from, to) = (paths::clean(from), paths::clean(to));
+    let (from, to) = (clean_path(from), clean_path(to));
     add(&mut builder, &from, &paths::base(&to))?;
     builder.into_inner()?.flush()?;
     Ok(())

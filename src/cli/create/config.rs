@@ -7,11 +7,12 @@ use serde_json::{Map, Value, json};
 
 use super::generated::{GeneratedArgs, Making};
 use super::key_pair;
-use super::sources::{SourceArgs, content_hash, read_file};
+use super::sources::{SourceArgs, read_file};
 use crate::cli::context::Context;
 use crate::cli::error::{Error, Result, path_error};
 use crate::cli::verb::{Group, Run, Verb};
 use crate::object::go::quote;
+use crate::object::hash::content_hash;
 use crate::object::{json as go, names};
 
 /// The kinds of secrets.

@@ -146,22 +146,6 @@ pub fn read_env_file(cx: &Context, file: &str, add: &mut Add<'_>) -> Result<()> 
     Ok(())
 }
 
-/// The suffix that tells what an object holds: 40 bits of the digest of `text`, without vowels and what looks like
-/// them.
-pub fn content_hash(text: &str) -> String {
-    let digest = ring::digest::digest(&ring::digest::SHA256, text.as_bytes());
-    let hex: String = digest.as_ref().iter().take(5).map(|byte| format!("{byte:02x}")).collect();
-    let safe = |letter: char| match letter {
-        '0' => 'g',
-        '1' => 'h',
-        '3' => 'k',
-        'a' => 'm',
-        'e' => 't',
-        other => other,
-    };
-    hex.chars().map(safe).collect()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -174,11 +158,5 @@ mod tests {
         assert_eq!(split("=a"), Err("key name for file path a missing".into()));
         assert_eq!(split("a="), Err("file path for key name a missing".into()));
         assert_eq!(split("a=b=c"), Err("key names or file paths cannot contain '='".into()));
-    }
-
-    #[test]
-    fn hashes_are_kubernetes() {
-        // The digest of the empty config map in Kubernetes' own tests.
-        assert_eq!(content_hash(r#"{"data":{},"kind":"ConfigMap","name":""}"#), "42745tchd9");
     }
 }
