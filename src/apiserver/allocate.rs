@@ -117,13 +117,18 @@ impl Allocators {
         self.used().ports.remove(&port);
     }
 
-    /// Takes a free node port.
+    /// Takes a free node port near `seed`. As in the reference server, the lower part of the range is left to those who
+    /// ask for a port by themselves, while there are others.
     pub fn free_port(&self, seed: u64) -> Option<u16> {
         let (first, last) = self.ports;
-        let span = u64::from(last.checked_sub(first)?) + 1;
+        let size = u64::from(last.checked_sub(first)?) + 1;
+        let reserved = if size <= 16 { 0 } else { (size / 32).clamp(16, 128) };
+        let span = size - reserved;
+        let upper = (0..span).map(|i| reserved + seed.wrapping_add(i) % span);
         let mut used = self.used();
-        let port = (0..span)
-            .filter_map(|i| u16::try_from(u64::from(first) + seed.wrapping_add(i) % span).ok())
+        let port = upper
+            .chain(0..reserved)
+            .filter_map(|offset| u16::try_from(u64::from(first) + offset).ok())
             .find(|port| !used.ports.contains(port))?;
         used.ports.insert(port);
         Some(port)
@@ -146,5 +151,15 @@ mod tests {
         assert!(allocators.range.contains(Ipv4Addr::new(10, 9, 0, 30)));
         assert!(!allocators.range.contains(Ipv4Addr::new(10, 9, 0, 31)));
         assert!(!allocators.range.contains(Ipv4Addr::new(10, 9, 0, 0)));
+    }
+
+    #[test]
+    fn node_ports_come_from_the_upper_part_first() {
+        let allocators = Allocators::new(&Config::default());
+        let (first, last) = allocators.port_range();
+        let given: Vec<u16> = std::iter::from_fn(|| allocators.free_port(2_767)).collect();
+        assert_eq!(given.len(), usize::from(last - first) + 1);
+        let (upper, lower) = given.split_at(given.len() - 86);
+        assert!(upper.iter().all(|port| *port >= 30_086) && lower.iter().all(|port| *port < 30_086));
     }
 }

@@ -319,6 +319,15 @@ mod tests {
     }
 
     #[test]
+    fn names_of_fields_are_those_of_json() {
+        let words = include_str!("data/protobuf.txt").lines().flat_map(|line| line.split(' ').skip(1));
+        let go_names: Vec<&str> =
+            words.filter(|word| word.chars().take(2).any(|letter| letter.is_ascii_uppercase())).collect();
+        // `DaemonEndpoint.Port` has that name in JSON, too; raw extensions are taken apart.
+        assert_eq!(go_names, ["Port:i:1", "Raw:B:1"]);
+    }
+
+    #[test]
     fn objects_become_their_json() {
         let metadata = [field(1, b"web"), field(8, &[])].concat();
         let entry = [field(1, b"a"), field(2, b"b")].concat();
