@@ -16,6 +16,7 @@ use crate::object::time::{self, Time};
 use crate::object::{Value, meta};
 use crate::output::table::escape_terminal;
 use crate::output::tabwriter::TabWriter;
+use crate::resource;
 
 /// List events, oldest first.
 ///
@@ -85,8 +86,9 @@ impl EventsArgs {
         let (kind, name) = match self.object.split('/').collect::<Vec<_>>().as_slice() {
             [_] => return Err(Error::new("--for must be in resource/name form")),
             [word, name] => {
-                let kind = cx.mapper()?.resource(&word.to_lowercase()).await;
-                (kind.map_err(|error| cx.explain(error))?, (*name).to_owned())
+                let word = word.to_lowercase();
+                let kind = cx.mapper()?.resource(&word).await.map_err(|error| unknown(cx, &word, error))?;
+                (kind, (*name).to_owned())
             }
             _ => return Err(Error::new("arguments in resource/name form may not have more than one slash")),
         };
@@ -110,6 +112,17 @@ impl EventsArgs {
             }
         }
         Ok(())
+    }
+}
+
+/// A resource type that the server does not have is told without a heading, and with its group.
+fn unknown(cx: &Context, word: &str, error: resource::Error) -> Error {
+    match error {
+        resource::Error::Fact(_) => {
+            let (name, group) = word.split_once('.').unwrap_or((word, ""));
+            Error::plain(Error::no_resource(name, group, "").text())
+        }
+        error => cx.explain(error),
     }
 }
 
@@ -140,6 +153,7 @@ fn time_of(event: &Value) -> Option<Time> {
 struct Output {
     printer: Option<Printer>,
     writer: TabWriter,
+    by_name: bool,
     headings: bool,
     with_namespace: bool,
 }
@@ -151,10 +165,15 @@ impl Output {
             _ => Some(args.output.printer("events")?),
         };
         let (headings, with_namespace) = (!args.no_headers, args.all_namespaces);
-        Ok(Self { printer, writer: TabWriter::for_tables(), headings, with_namespace })
+        let by_name = args.output.format() == "name";
+        Ok(Self { printer, writer: TabWriter::for_tables(), by_name, headings, with_namespace })
     }
 
     fn list(&mut self, events: Vec<Value>, cx: &Context) -> Result<()> {
+        if self.by_name {
+            // The printer of names refuses lists, and what a printer refuses is not told.
+            return Ok(());
+        }
         if self.printer.is_some() {
             let list = json!({"kind": "EventList", "apiVersion": "v1", "metadata": {}, "items": events});
             return self.object(&list, cx);

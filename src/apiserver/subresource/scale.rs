@@ -118,9 +118,8 @@ async fn patch(request: &Arc<Request>) -> Answer {
         let mut bare_live = live.clone();
         meta::remove(&mut bare_live, &["metadata", "managedFields"]);
         let patched = patch.apply_as(request, &bare_live, &kind())?;
-        let shown = patch.shown(&patched);
-        let decoded =
-            decode::value_of_kind(&kind(), patched).map_err(|status| refused_patch(&shown, bare(&status.message)))?;
+        let decoded = decode::value_of_kind(&kind(), patched)
+            .map_err(|status| refused_patch(&patch.shown(&bare_live), bare(&status.message)))?;
         Ok(managed::update_scale(request, decoded.object, live, &writer))
     })
     .await

@@ -1,14 +1,13 @@
 //! PATCH: JSON patch, merge patch, strategic merge patch, server-side apply.
 
-use serde_json::json;
-
 use crate::apiserver::context::{Answer, Request};
 use crate::apiserver::decode::Decoded;
 use crate::apiserver::options::{FieldValidation, WriteOptions};
 use crate::apiserver::{decode, respond};
 use crate::kinds::decode::{Node, put_back};
+use crate::kinds::go_json;
 use crate::object::field::{Error, Path};
-use crate::object::{GroupKind, GroupVersionKind, Status, Value, go, meta};
+use crate::object::{GroupKind, GroupVersionKind, Status, Value, go, json, meta};
 use crate::patch::apply::PatchType;
 use crate::patch::json_patch::JsonPatch;
 use crate::patch::{PatchError, PatchSchema, json_merge, strategic};
@@ -80,7 +79,7 @@ pub async fn patch(request: &Request) -> Answer {
     let updated = update::change(request, &plan, &|old| {
         let old = old.ok_or_else(|| request.not_found())?;
         let patched = patch.apply(request, old)?;
-        let decoded = read_back(request, &options, patched, &patch)?;
+        let decoded = read_back(request, &options, patched, &|| patch.shown(old), &patch)?;
         let mut object = decoded.object;
         check_identity(request, &mut object)?;
         resource.strategy.default(resource, &mut object);
@@ -91,10 +90,15 @@ pub async fn patch(request: &Request) -> Answer {
     respond::object(request, if updated.created { 201 } else { 200 }, &updated.object)
 }
 
-/// Reads what a patch made as an object.
-fn read_back(request: &Request, options: &WriteOptions, patched: Value, patch: &Patch) -> Result<Decoded, Status> {
+/// Reads what a patch made as an object; `shown` is what messages show of it.
+fn read_back(
+    request: &Request,
+    options: &WriteOptions,
+    patched: Value,
+    shown: &dyn Fn() -> String,
+    patch: &Patch,
+) -> Result<Decoded, Status> {
     let gvk = request.resource.kind.gvk();
-    let shown = patch.shown(&patched);
     let mut patched = patched;
     if !request.resource.custom && meta::gvk(&patched) != gvk {
         if patch.is_strategic() {
@@ -102,29 +106,33 @@ fn read_back(request: &Request, options: &WriteOptions, patched: Value, patch: &
             meta::set(&mut patched, &["apiVersion"], gvk.api_version());
             meta::set(&mut patched, &["kind"], &*gvk.kind);
         } else {
-            other_kind(&patched, &gvk, &shown)?;
+            other_kind(&patched, &gvk, shown)?;
         }
     }
     let decoded = request.resource.strategy.decode_value(&request.resource, patched).map_err(|status| {
         let why = bare(&status.message);
         let unstructured = patch.is_strategic().then(|| as_unstructured(why)).flatten();
-        refused_patch(&shown, unstructured.as_deref().unwrap_or(why))
+        refused_patch(&shown(), unstructured.as_deref().unwrap_or(why))
     })?;
     let mut decoded = decoded;
     let mut strict = patch.strict.clone();
     strict.append(&mut decoded.strict);
     if !strict.is_empty() && options.field_validation == FieldValidation::Strict {
-        return Err(refused_patch(&shown, &format!("strict decoding error: {}", strict.join(", "))));
+        return Err(refused_patch(&shown(), &format!("strict decoding error: {}", strict.join(", "))));
     }
     options.report(request, strict)?;
     Ok(decoded)
 }
 
 /// Fails for an outcome of another kind: it is read as what it says it is first.
-fn other_kind(patched: &Value, gvk: &GroupVersionKind, shown: &str) -> Result<(), Status> {
+fn other_kind(patched: &Value, gvk: &GroupVersionKind, shown: &dyn Fn() -> String) -> Result<(), Status> {
+    if decode::check_kind(patched, gvk, &[]).is_ok() {
+        return Ok(());
+    }
+    let shown = shown();
     let Err(status) = decode::check_kind(patched, gvk, shown.as_bytes()) else { return Ok(()) };
     let unreadable = decode::value_of_kind(&meta::gvk(patched), patched.clone()).err();
-    Err(refused_patch(shown, bare(&unreadable.unwrap_or(status).message)))
+    Err(refused_patch(&shown, bare(&unreadable.unwrap_or(status).message)))
 }
 
 /// What Go's conversion of unstructured content says where its JSON decoder would say `why`: strategic patches go
@@ -230,12 +238,16 @@ impl Patch {
         matches!(self.kind, Content::Strategic(_))
     }
 
-    /// What messages show of the patch and its outcome: the outcome, or, of a strategic patch, the patch.
-    pub fn shown(&self, patched: &Value) -> String {
-        match &self.kind {
-            Content::Strategic(patch) => go::text(patch).into_owned(),
-            Content::Json(_) | Content::Merge(_) => crate::object::json::to_compact(patched),
-        }
+    /// What messages show of the patch of `old`: the outcome, in which only what the patch touched has its keys
+    /// sorted, or, of a strategic patch, the patch.
+    pub fn shown(&self, old: &Value) -> String {
+        let document = || go_json::to_json(old, None);
+        let outcome = match &self.kind {
+            Content::Strategic(patch) => return go::text(patch).into_owned(),
+            Content::Json(patch) => patch.apply_text(&document()),
+            Content::Merge(patch) => json_merge::apply_text(&document(), &json::to_compact(patch)),
+        };
+        outcome.unwrap_or_default()
     }
 
     /// Applies the patch to an object in the resource's form.
@@ -357,5 +369,5 @@ fn generic_invalid() -> Status {
 
 /// The options of a patch for admission.
 pub fn admission_options(options: &WriteOptions) -> Value {
-    json!({"kind": "PatchOptions", "apiVersion": "meta.k8s.io/v1", "fieldManager": options.field_manager})
+    serde_json::json!({"kind": "PatchOptions", "apiVersion": "meta.k8s.io/v1", "fieldManager": options.field_manager})
 }
