@@ -80,6 +80,7 @@ fn merges(c: &mut Criterion) {
         schema: Schemas::builtin().of_kind(&gvk),
         empty: &empty,
         reset_fields: &[],
+        empties: ssa::Empties::default(),
         versions: None,
         now: DateTime::default(),
     };

@@ -3,9 +3,10 @@
 use chrono::{DateTime, Utc};
 use serde_json::json;
 
+use crate::kinds::decode::Empty;
 use crate::kinds::{SchemaNode, Schemas};
 use crate::object::{GroupVersion, GroupVersionKind, Status, Value, meta};
-use crate::patch::ssa::{self, FieldPath, Filter, Managed, Versions};
+use crate::patch::ssa::{self, Empties, FieldPath, Filter, Managed, Versions};
 
 use super::context::Request;
 use super::registry::{Resource, Snapshot};
@@ -74,7 +75,13 @@ fn empty(resource: &Resource) -> Value {
     resource.strategy.decode_value(resource, bare.clone()).map_or(bare, |decoded| decoded.object)
 }
 
-fn with_options<T>(request: &Request, writer: &Writer, force: bool, run: impl FnOnce(&ssa::Options<'_>) -> T) -> T {
+fn with_options<T>(
+    request: &Request,
+    writer: &Writer,
+    force: bool,
+    empties: Empties<'_>,
+    run: impl FnOnce(&ssa::Options<'_>) -> T,
+) -> T {
     let resource = &request.resource;
     let kind: GroupVersionKind = resource.kind.gvk();
     let empty = empty(resource);
@@ -88,16 +95,18 @@ fn with_options<T>(request: &Request, writer: &Writer, force: bool, run: impl Fn
         schema: resource.schema(),
         empty: &empty,
         reset_fields: &reset,
+        empties,
         versions: Some(&converter),
         now: writer.now,
     })
 }
 
 /// Brings `metadata.managedFields` of `object` up to date after an update by `writer`; both objects are in the
-/// resource's form.
-pub fn update(request: &Request, object: &mut Value, old: Option<&Value>, writer: &Writer) {
+/// resource's form, and `empties` are the empty containers that the new one was sent with.
+pub fn update(request: &Request, object: &mut Value, old: Option<&Value>, empties: &[Empty], writer: &Writer) {
     let new = std::mem::take(object);
-    *object = with_options(request, writer, false, |options| ssa::update(old, new, options));
+    let empties = Empties { live: &[], new: empties };
+    *object = with_options(request, writer, false, empties, |options| ssa::update(old, new, options));
 }
 
 /// Applies a configuration to the live object, or to nothing; all in the resource's form.
@@ -112,7 +121,8 @@ pub fn apply(
     writer: &Writer,
     force: bool,
 ) -> Result<Value, Status> {
-    with_options(request, writer, force, |options| ssa::apply(live, config, options)).map_err(|e| e.to_status())
+    with_options(request, writer, force, Empties::default(), |options| ssa::apply(live, config, options))
+        .map_err(|e| e.to_status())
 }
 
 /// The replicas of a request's resource in its versions.
@@ -169,6 +179,7 @@ fn with_scale<T>(request: &Request, writer: &Writer, force: bool, run: impl FnOn
         schema: Schemas::builtin().of_kind(&kind),
         empty: &empty,
         reset_fields: &[(kind.api_version(), Filter::excluding(&[&["status"]]))],
+        empties: Empties::default(),
         versions: None,
         now: request.core.now(),
     })

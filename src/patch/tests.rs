@@ -93,6 +93,64 @@ fn option<T: std::fmt::Debug>(of: impl Strategy<Value = T>) -> impl Strategy<Val
     prop::option::weighted(0.8, of)
 }
 
+/// The field by which items of a list are merged, or none where the list is replaced as a whole.
+fn merge_key(list: &str) -> Option<&'static str> {
+    match list {
+        "containers" | "env" | "volumes" => Some("name"),
+        "volumeMounts" => Some("mountPath"),
+        _ => None,
+    }
+}
+
+/// The fields of `live` that the last manifest did not state and that are gone all the same. Fields that the new
+/// manifest states with another kind of value, lists that are replaced, and fields of which only one may be set are
+/// left out.
+fn lost(
+    live: &Value,
+    last: Option<&Value>,
+    manifest: Option<&Value>,
+    result: Option<&Value>,
+    name: &str,
+) -> Vec<String> {
+    let Some(result) = result else {
+        return if last.is_none() { vec![name.to_owned()] } else { Vec::new() };
+    };
+    let below = |name: &str, inner: Vec<String>| inner.into_iter().map(|path| format!("{name}.{path}")).collect();
+    match (live, result) {
+        // `strategy` and volumes keep only what the manifest states.
+        (Value::Object(_), _) if matches!(name, "strategy" | "volumes") && manifest.is_some() => Vec::new(),
+        (Value::Object(fields), Value::Object(results)) => fields
+            .iter()
+            .flat_map(|(key, value)| -> Vec<String> {
+                let of = |object: Option<&Value>| object.and_then(|object| object.get(key)).cloned();
+                below(name, lost(value, of(last).as_ref(), of(manifest).as_ref(), results.get(key), key))
+            })
+            .collect(),
+        (Value::Array(items), Value::Array(results)) if merge_key(name).is_some() => items
+            .iter()
+            .flat_map(|item| -> Vec<String> {
+                let key = |item: &Value| item.get(merge_key(name).unwrap_or_default()).cloned();
+                let same = |list: Option<&Vec<Value>>| {
+                    list.into_iter().flatten().find(|other| key(other) == key(item)).cloned()
+                };
+                let of = |object: Option<&Value>| same(object.and_then(Value::as_array));
+                let found = same(Some(results));
+                below(name, lost(item, of(last).as_ref(), of(manifest).as_ref(), found.as_ref(), name))
+            })
+            .collect(),
+        (Value::Array(items), Value::Array(results)) if name == "finalizers" => items
+            .iter()
+            .filter(|item| !results.contains(item) && !last.is_some_and(|last| has(last, item)))
+            .map(ToString::to_string)
+            .collect(),
+        _ => Vec::new(),
+    }
+}
+
+fn has(list: &Value, item: &Value) -> bool {
+    list.as_array().is_some_and(|list| list.contains(item))
+}
+
 /// Whether a patch holds nothing but the wanted order of lists.
 fn only_orders(patch: &Value) -> bool {
     match patch {
@@ -135,6 +193,22 @@ proptest! {
         // Items that only the server has make the library send the order of the others every time.
         prop_assert!(again == json!({}) || only_orders(&again), "{}", again);
         prop_assert_eq!(strategic::apply(result.clone(), again, schema()).expect("an object"), result);
+    }
+
+    #[test]
+    fn a_second_apply_of_a_custom_resource_is_empty(last in object(), manifest in object(), live in object()) {
+        let patch = json_merge::three_way(&last, &manifest, &live, &[]).expect("a patch");
+        let mut result = live;
+        json_merge::apply(&mut result, patch).expect("an object");
+        prop_assert_eq!(json_merge::three_way(&manifest, &manifest, &result, &[]).expect("a patch"), json!({}));
+    }
+
+    #[test]
+    fn fields_that_were_never_applied_stay(last in object(), manifest in object(), live in object()) {
+        let patch = strategic::three_way(&last, &manifest, &live, schema(), true, &[]).expect("a patch");
+        let result = strategic::apply(live.clone(), patch, schema()).expect("an object");
+        let lost = lost(&live, Some(&last), Some(&manifest), Some(&result), "");
+        prop_assert!(lost.is_empty(), "{:?}", lost);
     }
 
     #[test]

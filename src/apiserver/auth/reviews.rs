@@ -57,7 +57,7 @@ pub async fn create(request: &Request) -> Answer {
     if resource.kind.namespaced {
         meta::set(&mut object, &["metadata", "namespace"], &*request.info.namespace);
     }
-    managed::update(request, &mut object, None, &managed::Writer::of(request, &options));
+    managed::update(request, &mut object, None, &[], &managed::Writer::of(request, &options));
     let sent = json!({"kind": "CreateOptions", "apiVersion": "meta.k8s.io/v1", "fieldManager": options.field_manager});
     let mut attributes = request.attributes(Operation::Create, Some(object), None, sent, options.dry_run);
     request.core.admission.admit(&request.core, &mut attributes).await?;

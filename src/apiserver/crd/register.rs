@@ -96,6 +96,7 @@ fn owned(core: &Core, old: &Value, new: Value) -> Value {
             schema: Schemas::builtin().of_kind(&kind),
             empty: &empty,
             reset_fields: &[],
+            empties: ssa::Empties::default(),
             versions: None,
             now: core.now(),
         },

@@ -99,7 +99,7 @@ async fn create_once(
     fill_metadata(request, &mut object);
     resource.strategy.requested_by(&mut object, &request.user);
     if !owned {
-        managed::update(request, &mut object, None, &managed::Writer::of(request, options));
+        managed::update(request, &mut object, None, &[], &managed::Writer::of(request, options));
     }
     let stored = resource.to_stored(object);
     let admission_options = json!({

@@ -170,7 +170,8 @@ async fn attempt(
     check_preconditions(request, plan, &mut new, &old)?;
     keep_metadata(request, &mut new, &old);
     if !plan.owns_fields {
-        managed::update(request, &mut new, Some(&old), &managed::Writer::of(request, plan.options));
+        let writer = managed::Writer::of(request, plan.options);
+        managed::update(request, &mut new, Some(&old), &empties, &writer);
     }
     let mut attributes = request.attributes(
         Operation::Update,

@@ -34,13 +34,23 @@ impl Comparison {
 
 /// Compares two valid values of the same type.
 pub fn compare(old: &Value, new: &Value, ty: Type<'_>) -> Comparison {
-    let mut comparer = Comparer::default();
+    compare_with(value::equal, old, new, ty)
+}
+
+/// The leaves in which a list has changed, however little; whatever else differs between the objects is left out.
+pub fn changed_lists(old: &Value, new: &Value, ty: Type<'_>) -> FieldSet {
+    compare_with(value::equal_lists, old, new, ty).modified
+}
+
+fn compare_with(equal: fn(&Value, &Value) -> bool, old: &Value, new: &Value, ty: Type<'_>) -> Comparison {
+    let mut comparer = Comparer { equal, comparison: Comparison::default() };
     comparer.visit(Some(old), Some(new), ty, Path { parent: None, step: Step::Root });
     comparer.comparison
 }
 
-#[derive(Default)]
 struct Comparer {
+    /// Whether two leaves are the same.
+    equal: fn(&Value, &Value) -> bool,
     comparison: Comparison,
 }
 
@@ -119,7 +129,7 @@ impl Comparer {
 
     fn leaf(&mut self, old: Option<&Value>, new: Option<&Value>, path: Path<'_>) {
         if let (Some(old), Some(new)) = (old, new)
-            && !value::equal(old, new)
+            && !(self.equal)(old, new)
         {
             self.record(&Change::Modified, path);
         }
@@ -175,7 +185,7 @@ impl Comparer {
         match (old, new) {
             ([] | [_], [] | [_]) => self.visit(old.first().copied(), new.first().copied(), list.item, path),
             ([_, _, ..], [_, _, ..]) => {
-                let same = old.len() == new.len() && old.iter().zip(new).all(|(old, new)| value::equal(old, new));
+                let same = old.len() == new.len() && old.iter().zip(new).all(|(old, new)| (self.equal)(old, new));
                 if !same {
                     self.record(&Change::Modified, path);
                 }

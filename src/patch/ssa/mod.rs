@@ -40,6 +40,7 @@ pub use updater::Conflict;
 pub use upgrade::{upgrade_managed_fields, upgrade_patch};
 
 use crate::kinds::SchemaNode;
+use crate::kinds::decode::{Empty, put_back};
 use crate::object::{GroupVersionKind, Value, meta};
 use typed::Type;
 use updater::{Typed, Updater};
@@ -56,6 +57,30 @@ pub trait Versions {
     /// The object in another version, and that version's schema. `None` when the version is not served: fields owned
     /// in it are owned no longer.
     fn convert(&self, object: &Value, api_version: &str) -> Option<(Value, Option<SchemaNode<'_>>)>;
+}
+
+/// Empty lists and maps that stand in the Go objects of an update although they are not printed. Go compares lists of
+/// its own types as a whole, and an empty map is something else than none there: an atomic list which differs in that
+/// alone has changed.
+#[derive(Clone, Copy, Default)]
+pub struct Empties<'a> {
+    /// Those of the live object; an object that was stored has none.
+    pub live: &'a [Empty],
+    /// Those of the new object.
+    pub new: &'a [Empty],
+}
+
+impl Empties<'_> {
+    /// Both objects with the containers in their places.
+    fn put_back(&self, live: &Value, new: &Value) -> Option<(Value, Value)> {
+        if self.live.is_empty() && self.new.is_empty() {
+            return None;
+        }
+        let (mut live, mut new) = (live.clone(), new.clone());
+        put_back(&mut live, self.live);
+        put_back(&mut new, self.new);
+        Some((live, new))
+    }
 }
 
 /// One write request.
@@ -77,6 +102,8 @@ pub struct Options<'a> {
     /// Which fields count for the endpoint, by version: `status` does not for the main endpoint of a kind with a
     /// status subresource.
     pub reset_fields: &'a [(String, Filter)],
+    /// Empty containers that Go holds in the objects of an update without printing them.
+    pub empties: Empties<'a>,
     /// Conversion to other versions; without it, fields owned in other versions are owned no longer.
     pub versions: Option<&'a dyn Versions>,
     /// The time of the request.
@@ -91,6 +118,13 @@ impl<'a> Options<'a> {
     fn id(&self, manager: &str, operation: Operation) -> ManagerId {
         let manager = if manager.is_empty() { "unknown" } else { manager };
         ManagerId::new(manager, operation, &self.api_version(), self.subresource)
+    }
+
+    fn updater<'b>(&self, api_version: &'b str, whole: Option<(&'b Typed<'b>, &'b Typed<'b>)>) -> Updater<'b>
+    where
+        'a: 'b,
+    {
+        Updater { api_version, reset_fields: self.reset_fields, versions: self.versions, whole }
     }
 
     /// Checks an object against the schema.
@@ -161,7 +195,7 @@ fn apply_tracked(
     let typed_live = options.typed(live, true, what().into())?;
     let id = options.id(options.manager, Operation::Apply);
     let api_version = options.api_version();
-    let updater = Updater { api_version: &api_version, reset_fields: options.reset_fields, versions: options.versions };
+    let updater = options.updater(&api_version, None);
     let Managed { owners, times } = managed;
     let (object, owners) = updater.apply(&typed_live, &typed_config, owners, &id, force).map_err(Error::Conflicts)?;
     let mut managed = Managed { owners, times };
@@ -251,7 +285,9 @@ fn track_update(
     let typed_new = options.typed(new, true, what("new", new).into())?;
     let typed_live = options.typed(live, true, what("live", live).into())?;
     let api_version = options.api_version();
-    let updater = Updater { api_version: &api_version, reset_fields: options.reset_fields, versions: options.versions };
+    let whole = options.empties.put_back(live, new);
+    let whole = whole.as_ref().map(|(live, new)| (typed_live.of(live), typed_new.of(new)));
+    let updater = options.updater(&api_version, whole.as_ref().map(|(live, new)| (live, new)));
     let Managed { owners, times } = managed;
     let (owners, own) = updater.update(&typed_live, &typed_new, owners);
     let mut managed = Managed { owners, times };

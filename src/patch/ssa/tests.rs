@@ -32,6 +32,7 @@ impl Fixture {
             schema: Schemas::builtin().of_kind(&self.kind),
             empty: &self.empty,
             reset_fields: &self.reset,
+            empties: Empties::default(),
             versions: None,
             now: at(second),
         }
@@ -172,6 +173,40 @@ fn keys_take_their_defaults_from_the_schema() {
     );
 }
 
+/// A pod whose affinity holds an atomic list with a label selector in it.
+fn pod_with_selector(selector: Value) -> Value {
+    let term = json!({"labelSelector": selector, "topologyKey": "zone"});
+    json!({"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "p"}, "spec": {
+        "affinity": {"podAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": [term]}},
+        "containers": [{"name": "c"}],
+    }})
+}
+
+#[test]
+fn an_empty_map_within_an_atomic_list_is_something_else_than_none() {
+    let fixture = Fixture::new("", "v1", "Pod");
+    let printed = pod_with_selector(json!({}));
+    let created = update(None, printed.clone(), &fixture.options("a", 1));
+    let sent = crate::kinds::decode::empties(&fixture.kind, &pod_with_selector(json!({"matchLabels": {}})));
+    let options = Options { empties: Empties { live: &[], new: &sent }, ..fixture.options("b", 2) };
+    let sent_again = update(Some(&created), printed.clone(), &options);
+    let list = &entries(&sent_again)[1]["fieldsV1"]["f:spec"]["f:affinity"]["f:podAffinity"];
+    assert_eq!(entries(&sent_again)[1]["manager"], "b");
+    assert_eq!(*list, json!({"f:requiredDuringSchedulingIgnoredDuringExecution": {}}));
+    let both = Options { empties: Empties { live: &sent, new: &sent }, ..options };
+    assert_eq!(entries(&update(Some(&created), printed, &both)).len(), 1, "nothing has changed");
+    // Outside of lists, none and empty are the same.
+    let labelled = |labels: &Value| {
+        let mut pod = pod_with_selector(json!({}));
+        pod["metadata"]["labels"] = labels.clone();
+        crate::kinds::decode::empties(&fixture.kind, &pod)
+    };
+    let sent = labelled(&json!({}));
+    assert_eq!(sent.len(), 1);
+    let options = Options { empties: Empties { live: &[], new: &sent }, ..fixture.options("b", 2) };
+    assert_eq!(entries(&update(Some(&created), pod_with_selector(json!({})), &options)).len(), 1);
+}
+
 #[test]
 fn without_a_schema_maps_are_merged_and_lists_are_atomic() {
     let fixture = Fixture::new("example.com", "v1", "Thing");
@@ -234,6 +269,37 @@ proptest! {
             prop_assert_eq!(&twice, &once);
             live = Some(once);
         }
+    }
+
+    #[test]
+    fn an_apply_takes_away_only_what_the_applier_alone_owned(
+        steps in prop::collection::vec((0..3_usize, any::<bool>(), containers()), 1..6),
+        last in (0..3_usize, containers()),
+    ) {
+        let fixture = Fixture::new("apps", "v1", "Deployment");
+        let ty = Type::of_object(Schemas::builtin().of_kind(&fixture.kind));
+        let mut live: Option<Value> = None;
+        for (second, (manager, is_apply, containers)) in (0..).zip(steps) {
+            let options = Options { force: true, ..fixture.options(["a", "b", "c"][manager], second) };
+            let config = deployment(containers);
+            live = Some(match is_apply {
+                true => apply(live.as_ref(), &config, &options).expect("forced"),
+                false => update(live.as_ref(), config, &options),
+            });
+        }
+        let live = live.expect("at least one step");
+        let (manager, config) = (["a", "b", "c"][last.0], deployment(last.1));
+        let options = Options { force: true, ..fixture.options(manager, 30) };
+        let result = apply(Some(&live), &config, &options).expect("forced");
+        let fields = |object: &Value| walk::field_set(&without_managed_fields(object), ty);
+        let lost = fields(&live).difference(&fields(&result));
+        let mut owners = Managed::of_object(&live).expect("readable").owners;
+        let own = owners.remove(&options.id(manager, Operation::Apply));
+        let own = own.map(|owned| owned.set.as_ref().clone()).unwrap_or_default();
+        let others = owners.values().fold(fields(&config), |all, owned| all.union(&owned.set));
+        // An item goes with all that is in it.
+        let unasked = lost.recursive_difference(&own.difference(&others));
+        prop_assert!(unasked.is_empty(), "{:?}", unasked.paths());
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
-use super::compare::{Comparison, compare};
+use super::compare::{Comparison, changed_lists, compare};
 use super::managed::{ManagerId, Owned};
 use super::merge::{merge, remove};
 use super::set::{FieldPath, FieldSet, Filter};
@@ -32,6 +32,14 @@ pub struct Typed<'a> {
 }
 
 impl<'a> Typed<'a> {
+    /// Another value of the same type.
+    pub fn of<'b>(&self, value: &'b Value) -> Typed<'b>
+    where
+        'a: 'b,
+    {
+        Typed { value: Cow::Borrowed(value), ty: self.ty }
+    }
+
     fn with(&self, value: Value) -> Self {
         Self { value: Cow::Owned(value), ty: self.ty }
     }
@@ -62,6 +70,8 @@ pub struct Updater<'a> {
     pub reset_fields: &'a [(String, Filter)],
     /// Conversion to other versions.
     pub versions: Option<&'a dyn Versions>,
+    /// The old and the new object with the empty containers that Go does not print, where there are any.
+    pub whole: Option<(&'a Typed<'a>, &'a Typed<'a>)>,
 }
 
 impl<'a> Updater<'a> {
@@ -95,6 +105,17 @@ impl<'a> Updater<'a> {
         reconciled
     }
 
+    /// What changes between two objects of a version, as far as it counts.
+    fn compared(&self, old: &Typed<'_>, new: &Typed<'_>, version: &str) -> Comparison {
+        let mut comparison = compare(&old.value, &new.value, old.ty);
+        if let Some((old, new)) = self.whole
+            && let (Some(old), Some(new)) = (self.convert(old, version), self.convert(new, version))
+        {
+            comparison.modified = comparison.modified.union(&changed_lists(&old.value, &new.value, old.ty));
+        }
+        comparison.filtered(self.filter(version))
+    }
+
     /// Takes from every other manager what changes between `old` and `new`.
     ///
     /// # Errors
@@ -108,11 +129,8 @@ impl<'a> Updater<'a> {
         own: Option<&ManagerId>,
         force: bool,
     ) -> Result<(Owners, Comparison), Vec<Conflict>> {
-        let compared = |old: &Typed<'_>, new: &Typed<'_>, version: &str| {
-            compare(&old.value, &new.value, old.ty).filtered(self.filter(version))
-        };
         let mut comparisons: BTreeMap<String, Option<Comparison>> = BTreeMap::new();
-        let main = compared(old, new, self.api_version);
+        let main = self.compared(old, new, self.api_version);
         comparisons.insert(self.api_version.to_owned(), Some(main.clone()));
         let mut conflicts = Vec::new();
         owners.retain(|id, owned| {
@@ -122,7 +140,7 @@ impl<'a> Updater<'a> {
             let comparison = comparisons.entry(owned.api_version.clone()).or_insert_with(|| {
                 let old = self.convert(old, &owned.api_version)?;
                 let new = self.convert(new, &owned.api_version)?;
-                Some(compared(&old, &new, &owned.api_version))
+                Some(self.compared(&old, &new, &owned.api_version))
             });
             let Some(comparison) = comparison else { return false };
             let taken = owned.set.intersection(&comparison.modified.union(&comparison.added));

@@ -20,6 +20,15 @@ pub fn equal(left: &Value, right: &Value) -> bool {
     }
 }
 
+/// Whether the lists within two values are equal, wherever both have one.
+pub fn equal_lists(left: &Value, right: &Value) -> bool {
+    match (left, right) {
+        (Value::Array(_), Value::Array(_)) => equal(left, right),
+        (Value::Object(a), Value::Object(b)) => a.iter().all(|(key, a)| b.get(key).is_none_or(|b| equal_lists(a, b))),
+        _ => true,
+    }
+}
+
 fn rank(value: &Value) -> u8 {
     match value {
         Value::Number(_) => 0,

@@ -183,6 +183,7 @@ fn merged(core: &Core, attributes: &Attributes, present: &Value, mut config: Val
         schema: attributes.resource.schema(),
         empty: &empty,
         reset_fields: &[],
+        empties: ssa::Empties::default(),
         versions: None,
         now: core.now(),
     };
