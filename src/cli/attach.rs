@@ -3,10 +3,9 @@
 use clap::Parser;
 use serde_json::Value;
 
-use super::args::GoDuration;
 use super::context::Context;
 use super::error::{Error, Result};
-use super::remote::{self, Detach, Stdin, Terminal, terminal};
+use super::remote::{self, Detach, SessionArgs, Stdin, Terminal, terminal};
 use super::verb::Run;
 use crate::nodes::container;
 use crate::object::meta;
@@ -21,21 +20,8 @@ pub struct AttachArgs {
     /// Pod or TYPE/NAME
     #[arg(value_name = "POD|TYPE/NAME")]
     words: Vec<String>,
-    /// How long to wait for a pod
-    #[arg(long, value_name = "TIME", default_value = "1m0s")]
-    pod_running_timeout: GoDuration,
-    /// The container
-    #[arg(short = 'c', long, value_name = "NAME", default_value = "")]
-    container: String,
-    /// Pass standard input on
-    #[arg(short = 'i', long)]
-    stdin: bool,
-    /// Use the container's terminal
-    #[arg(short = 't', long)]
-    tty: bool,
-    /// Print what comes from the container only
-    #[arg(short = 'q', long)]
-    quiet: bool,
+    #[command(flatten)]
+    session: SessionArgs,
     /// Keys that end the attachment
     #[arg(long, value_name = "KEYS", default_value = DETACH_KEYS)]
     detach_keys: String,
@@ -122,21 +108,19 @@ impl AttachArgs {
 
 impl Run for AttachArgs {
     async fn run(self, cx: &Context) -> Result<()> {
-        if self.pod_running_timeout.0 <= 0 {
-            return Err(cx.usage("--pod-running-timeout must be higher than zero"));
-        }
+        self.session.check(cx)?;
         self.check()?;
         let several = "cannot attach to multiple objects at a time";
         let target = remote::object(cx, self.words.clone(), FileOptions::default(), several).await?;
-        let pod = remote::pod_of(cx, &target, self.pod_running_timeout).await?;
+        let pod = remote::pod_of(cx, &target, self.session.pod_running_timeout).await?;
         if let Some(phase) = remote::has_ended(&pod) {
             return Err(Error::new(format!("cannot attach a container in a completed pod; current phase is {phase}")));
         }
         let attachment = Attachment {
-            container: self.container,
-            stdin: self.stdin,
-            tty: self.tty,
-            quiet: self.quiet,
+            container: self.session.container,
+            stdin: self.session.stdin,
+            tty: self.session.tty,
+            quiet: self.session.quiet,
             detach_keys: self.detach_keys,
             command: cx.command_path.clone(),
         };

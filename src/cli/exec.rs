@@ -2,10 +2,9 @@
 
 use clap::Parser;
 
-use super::args::GoDuration;
 use super::context::Context;
 use super::error::{Error, Result};
-use super::remote::{self, Stdin, Terminal, terminal};
+use super::remote::{self, SessionArgs, Stdin, Terminal, terminal};
 use super::verb::Run;
 use crate::object::Value;
 use crate::resource::FileOptions;
@@ -16,24 +15,11 @@ pub struct ExecArgs {
     /// Pod or TYPE/NAME, and after -- the command
     #[arg(value_name = "POD|TYPE/NAME -- COMMAND")]
     words: Vec<String>,
-    /// How long to wait for a pod
-    #[arg(long, value_name = "TIME", default_value = "1m0s")]
-    pod_running_timeout: GoDuration,
+    #[command(flatten)]
+    session: SessionArgs,
     /// File with the object to execute in
     #[arg(short = 'f', long, value_name = "FILE", value_delimiter = ',')]
     filename: Vec<String>,
-    /// The container
-    #[arg(short = 'c', long, value_name = "NAME", default_value = "")]
-    container: String,
-    /// Pass standard input on
-    #[arg(short = 'i', long)]
-    stdin: bool,
-    /// Give the command a terminal
-    #[arg(short = 't', long)]
-    tty: bool,
-    /// Print what comes from the command only
-    #[arg(short = 'q', long)]
-    quiet: bool,
 }
 
 /// A request for a command in a container.
@@ -66,9 +52,7 @@ impl ExecArgs {
 impl Run for ExecArgs {
     async fn run(self, cx: &Context) -> Result<()> {
         let (resource, command) = self.split(cx)?;
-        if self.pod_running_timeout.0 <= 0 {
-            return Err(cx.usage("--pod-running-timeout must be higher than zero"));
-        }
+        self.session.check(cx)?;
         if resource.is_none() && self.filename.is_empty() {
             return Err(Error::new("pod, type/name or --filename must be specified"));
         }
@@ -78,14 +62,14 @@ impl Run for ExecArgs {
         let files = FileOptions { filenames: self.filename.clone(), ..FileOptions::default() };
         let words = resource.into_iter().cloned().collect();
         let target = remote::object(cx, words, files, "cannot exec into multiple objects at a time").await?;
-        let pod = remote::pod_of(cx, &target, self.pod_running_timeout).await?;
+        let pod = remote::pod_of(cx, &target, self.session.pod_running_timeout).await?;
         check_runs(&pod)?;
-        let container = remote::container(cx, &pod, &self.container, self.quiet)?;
-        let terminal = Terminal::prepare(cx, self.stdin, self.tty, self.quiet)?;
+        let container = remote::container(cx, &pod, &self.session.container, self.session.quiet)?;
+        let terminal = Terminal::prepare(cx, self.session.stdin, self.session.tty, self.session.quiet)?;
         let raw = terminal.is_raw();
-        let flags = [("stdin", self.stdin), ("stdout", true), ("stderr", !raw), ("tty", raw)];
+        let flags = [("stdin", self.session.stdin), ("stdout", true), ("stderr", !raw), ("tty", raw)];
         let stdin = Stdin {
-            bytes: self.stdin.then(|| remote::pump(cx.streams.take_stdin())),
+            bytes: self.session.stdin.then(|| remote::pump(cx.streams.take_stdin())),
             sizes: raw.then(|| terminal::sizes(false)),
             detach: None,
         };

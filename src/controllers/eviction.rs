@@ -7,7 +7,7 @@ use serde_json::json;
 
 use super::placement::tolerates;
 use super::pods::{self, set_condition};
-use super::runtime::{Action, Cache, Change, Controller, Key, PatchType, Resource, Watch, World};
+use super::runtime::{Action, Cache, Change, Controller, Key, Resource, Watch, World};
 use crate::object::meta::{get, int_at, list_at, str_at};
 use crate::object::{Value, meta};
 
@@ -42,17 +42,6 @@ fn disrupted(pod: &Value, now: DateTime<Utc>, reason: &str, message: &str) -> Ve
     }
     set_condition(&mut conditions, condition);
     conditions
-}
-
-fn patch_status(pod: &Value, status: Value) -> Action {
-    Action::Patch {
-        resource: pod_resource(),
-        namespace: meta::namespace(pod).to_owned(),
-        name: meta::name(pod).to_owned(),
-        subresource: Some("status"),
-        patch_type: PatchType::Merge,
-        patch: json!({"metadata": {"uid": meta::uid(pod)}, "status": status}),
-    }
 }
 
 /// Evicts pods from nodes with `NoExecute` taints, when their tolerations have run out.
@@ -94,7 +83,7 @@ impl Controller for TaintEviction {
         let conditions = disrupted(&pod, world.now, "DeletionByTaintManager", why);
         vec![
             Action::Event { regarding: pod.as_ref().clone(), type_: "Normal", reason: "TaintManagerEviction", message },
-            patch_status(&pod, json!({"conditions": conditions})),
+            Action::merge_status(&pod_resource(), &pod, json!({"conditions": conditions})),
             Action::delete(&pod_resource(), &pod),
         ]
     }
@@ -166,7 +155,11 @@ impl Controller for PodGarbage {
         let mut actions = Vec::new();
         if !matches!(pods::phase(&pod), "Succeeded" | "Failed") {
             let conditions = disrupted(&pod, world.now, "DeletionByPodGC", "PodGC: node no longer exists");
-            actions.push(patch_status(&pod, json!({"phase": "Failed", "conditions": conditions})));
+            actions.push(Action::merge_status(
+                &pod_resource(),
+                &pod,
+                json!({"phase": "Failed", "conditions": conditions}),
+            ));
         }
         actions.push(Action::Delete {
             resource: pod_resource(),

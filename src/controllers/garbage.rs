@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use serde_json::json;
 
-use super::runtime::{Action, Cache, Change, Controller, Key, PatchType, Resource, Watch, World};
+use super::runtime::{Action, Cache, Change, Controller, Key, Resource, Watch, World};
 use crate::kinds::Kinds;
 use crate::object::meta::{bool_at, list_at, str_at};
 use crate::object::{GroupVersion, Value, meta};
@@ -213,7 +213,7 @@ fn without_owners(resource: &Resource, object: &Value, uids: &[&str]) -> Action 
     let owners = list_at(object, &["metadata", "ownerReferences"]).iter();
     let kept: Vec<&Value> = owners.filter(|owner| !uids.contains(&str_at(owner, &["uid"]))).collect();
     let kept = if kept.is_empty() { Value::Null } else { json!(kept) };
-    patch(resource, object, json!({"metadata": {"uid": meta::uid(object), "ownerReferences": kept}}))
+    Action::merge(resource, object, json!({"metadata": {"uid": meta::uid(object), "ownerReferences": kept}}))
 }
 
 fn without_finalizer(resource: &Resource, object: &Value, name: &str) -> Action {
@@ -221,18 +221,7 @@ fn without_finalizer(resource: &Resource, object: &Value, name: &str) -> Action 
     // The resourceVersion keeps a finalizer that somebody else adds meanwhile.
     let metadata =
         json!({"uid": meta::uid(object), "resourceVersion": meta::resource_version(object), "finalizers": kept});
-    patch(resource, object, json!({"metadata": metadata}))
-}
-
-fn patch(resource: &Resource, object: &Value, patch: Value) -> Action {
-    Action::Patch {
-        resource: resource.clone(),
-        namespace: meta::namespace(object).to_owned(),
-        name: meta::name(object).to_owned(),
-        subresource: None,
-        patch_type: PatchType::Merge,
-        patch,
-    }
+    Action::merge(resource, object, json!({"metadata": metadata}))
 }
 
 #[cfg(test)]

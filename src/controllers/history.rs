@@ -6,7 +6,7 @@ use std::sync::Arc;
 use serde_json::json;
 
 use super::pods::{self, Claim};
-use super::runtime::{Action, Key, PatchType, Resource, World, owner_reference};
+use super::runtime::{Action, Key, Resource, World, owner_reference};
 use crate::object::meta::{get, int_at};
 use crate::object::selector::LabelSelector;
 use crate::object::{Map, Value, meta};
@@ -72,14 +72,11 @@ impl History {
             }
             Some(at) => {
                 let mut revision = self.list[at].as_ref().clone();
-                let change = Action::Patch {
-                    resource: revisions(),
-                    namespace: meta::namespace(&revision).to_owned(),
-                    name: meta::name(&revision).to_owned(),
-                    subresource: None,
-                    patch_type: PatchType::Merge,
-                    patch: json!({"metadata": {"uid": meta::uid(&revision)}, "revision": next}),
-                };
+                let change = Action::merge(
+                    &revisions(),
+                    &revision,
+                    json!({"metadata": {"uid": meta::uid(&revision)}, "revision": next}),
+                );
                 revision["revision"] = json!(next);
                 Present { revision, changes: vec![change], collides: false }
             }

@@ -5,7 +5,7 @@ use chrono::{SecondsFormat, TimeDelta};
 use serde_json::json;
 
 use super::pods::condition;
-use super::runtime::{Action, Controller, Key, PatchType, Resource, Watch, World};
+use super::runtime::{Action, Controller, Key, Resource, Watch, World};
 use crate::object::meta::{bool_at, list_at, str_at};
 use crate::object::{Value, meta};
 
@@ -74,16 +74,10 @@ impl Controller for NodeTaints {
             return actions;
         }
         let taints = if taints.is_empty() { Value::Null } else { Value::Array(taints) };
-        actions.push(Action::Patch {
-            resource: nodes(),
-            namespace: String::new(),
-            name: key.name.clone(),
-            subresource: None,
-            patch_type: PatchType::Merge,
-            // The resourceVersion keeps a taint that somebody sets meanwhile.
-            patch: json!({"metadata": {"uid": meta::uid(&node), "resourceVersion": meta::resource_version(&node)},
-                "spec": {"taints": taints}}),
-        });
+        // The resourceVersion keeps a taint that somebody sets meanwhile.
+        let patch = json!({"metadata": {"uid": meta::uid(&node), "resourceVersion": meta::resource_version(&node)},
+            "spec": {"taints": taints}});
+        actions.push(Action::merge(&nodes(), &node, patch));
         actions
     }
 

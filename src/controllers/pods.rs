@@ -6,7 +6,7 @@ use std::sync::Arc;
 use chrono::{DateTime, Utc};
 use serde_json::json;
 
-use super::runtime::{Action, ApiError, Cache, Change, Key, PatchType, Resource, World, owner_reference};
+use super::runtime::{Action, ApiError, Cache, Change, Key, Resource, World, owner_reference};
 use crate::object::meta::{get, int_at, list_at, str_at};
 use crate::object::selector::LabelSelector;
 use crate::object::{Map, Value, meta};
@@ -173,14 +173,7 @@ pub fn release(resource: &Resource, object: &Value, owner: &Value) -> Action {
 }
 
 fn patch_owners(resource: &Resource, object: &Value, owners: &[Value]) -> Action {
-    Action::Patch {
-        resource: resource.clone(),
-        namespace: meta::namespace(object).to_owned(),
-        name: meta::name(object).to_owned(),
-        subresource: None,
-        patch_type: PatchType::Merge,
-        patch: json!({"metadata": {"uid": meta::uid(object), "ownerReferences": owners}}),
-    }
+    Action::merge(resource, object, json!({"metadata": {"uid": meta::uid(object), "ownerReferences": owners}}))
 }
 
 /// The owners (of one kind) that a change of an object concerns: its controller, and for an orphan those that would

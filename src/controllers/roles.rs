@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use serde_json::json;
 
-use super::runtime::{Action, Cache, Change, Controller, Key, PatchType, Resource, Watch, World};
+use super::runtime::{Action, Cache, Change, Controller, Key, Resource, Watch, World};
 use crate::object::meta::list_at;
 use crate::object::selector::LabelSelector;
 use crate::object::{Value, meta};
@@ -41,14 +41,7 @@ impl Controller for ClusterRoleAggregation {
         if list_at(&role, &["rules"]) == rules.as_slice() {
             return Vec::new();
         }
-        vec![Action::Patch {
-            resource: roles(),
-            namespace: String::new(),
-            name: key.name.clone(),
-            subresource: None,
-            patch_type: PatchType::Merge,
-            patch: json!({"metadata": {"uid": meta::uid(&role)}, "rules": rules}),
-        }]
+        vec![Action::merge(&roles(), &role, json!({"metadata": {"uid": meta::uid(&role)}, "rules": rules}))]
     }
 }
 

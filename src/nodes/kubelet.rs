@@ -10,7 +10,7 @@ use chrono::SecondsFormat;
 use ring::digest;
 use serde_json::json;
 
-use crate::controllers::runtime::{Action, Cache, Change, Controller, Key, PatchType, Resource, Watch, World};
+use crate::controllers::runtime::{Action, Cache, Change, Controller, Key, Resource, Watch, World};
 use crate::object::meta::{get, list_at, str_at};
 use crate::object::{Value, meta};
 
@@ -170,15 +170,7 @@ fn gone(pod: &Value) -> Action {
 }
 
 fn report(pod: &Value, status: Value) -> Action {
-    Action::Patch {
-        resource: pods(),
-        namespace: meta::namespace(pod).to_owned(),
-        name: meta::name(pod).to_owned(),
-        subresource: Some("status"),
-        patch_type: PatchType::Merge,
-        // The uid guards against a new pod of the same name.
-        patch: json!({"metadata": {"uid": meta::uid(pod)}, "status": status}),
-    }
+    Action::merge_status(&pods(), pod, status)
 }
 
 /// The image of a container that never starts.

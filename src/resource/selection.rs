@@ -58,6 +58,18 @@ pub struct Query {
     pub fields: String,
 }
 
+impl Query {
+    /// The query for one object: a list or watch of it shows that object only.
+    pub fn of_target(target: &Target) -> Self {
+        Self {
+            kind: Arc::clone(&target.kind),
+            namespace: target.namespace.clone(),
+            labels: String::new(),
+            fields: format!("metadata.name={}", target.name),
+        }
+    }
+}
+
 /// What a selection amounts to.
 #[derive(Debug)]
 pub enum Plan {

@@ -1,11 +1,10 @@
 //! The strategy of definitions.
 
-use chrono::{DateTime, Utc};
+use chrono::Utc;
 use futures_util::future::BoxFuture;
 use serde_json::json;
 
 use crate::apiserver::core::Core;
-use crate::apiserver::registry::Resource;
 use crate::apiserver::strategy::{BuiltIn, Outcome, Scope, Strategy};
 use crate::kinds::decode::settle;
 use crate::object::field::ErrorList;
@@ -90,8 +89,8 @@ fn answer(errors: &ErrorList, object: &Value) -> Result<(), Status> {
 }
 
 impl Strategy for DefinitionStrategy {
-    fn default(&self, resource: &Resource, object: &mut Value) {
-        self.0.default(resource, object);
+    fn base(&self) -> Option<&BuiltIn> {
+        Some(&self.0)
     }
 
     fn before_create(&self, _scope: &Scope<'_>, object: &mut Value) -> Outcome {
@@ -128,10 +127,6 @@ impl Strategy for DefinitionStrategy {
         settle(object);
         answer(&check::status_update(object, old), object)?;
         Ok(Vec::new())
-    }
-
-    fn allow_create_on_update(&self) -> bool {
-        false
     }
 
     fn allow_unconditional_update(&self) -> bool {
@@ -173,14 +168,6 @@ impl Strategy for DefinitionStrategy {
 
     fn deleted<'a>(&'a self, core: &'a Core, _object: &'a Value) -> BoxFuture<'a, ()> {
         Box::pin(register::refresh(core))
-    }
-
-    fn table_columns(&self, resource: &Resource) -> Vec<Value> {
-        self.0.table_columns(resource)
-    }
-
-    fn table_cells(&self, resource: &Resource, object: &Value, now: DateTime<Utc>) -> Vec<Value> {
-        self.0.table_cells(resource, object, now)
     }
 }
 

@@ -68,14 +68,8 @@ impl Pruner {
         let resource = root || schema.embedded_resource;
         let mut gone = Vec::new();
         for (name, value) in map.iter_mut() {
-            if resource && META.contains(&name.as_str()) {
-                continue;
-            }
-            if let Some(field) = schema.properties.get(name) {
-                self.within(name, |pruner| pruner.value(value, Some(field), false));
-            } else if schema.additional_properties.is_some() {
-                self.within(name, |pruner| pruner.value(value, schema.values(), false));
-            } else {
+            let known = (resource && META.contains(&name.as_str())) || self.named(name, value, schema);
+            if !known {
                 if !META.contains(&name.as_str()) || !self.path.is_empty() {
                     self.note(name);
                 }
@@ -85,6 +79,17 @@ impl Pruner {
         gone.iter().for_each(|name| drop(map.remove(name)));
     }
 
+    /// Goes into a field of which the schema knows; whether it does.
+    fn named(&mut self, name: &str, value: &mut Value, schema: &Props) -> bool {
+        let below = match schema.properties.get(name) {
+            Some(field) => Some(field),
+            None if schema.additional_properties.is_some() => schema.values(),
+            None => return false,
+        };
+        self.within(name, |pruner| pruner.value(value, below, false));
+        true
+    }
+
     /// Below a value whose unknown fields stay, named ones are still looked into.
     fn preserved(&mut self, value: &mut Value, schema: Option<&Props>, root: bool) {
         let Some(schema) = schema else { return };
@@ -92,13 +97,8 @@ impl Pruner {
             Value::Object(map) => {
                 let resource = root || schema.embedded_resource;
                 for (name, value) in map.iter_mut() {
-                    if resource && META.contains(&name.as_str()) {
-                        continue;
-                    }
-                    if let Some(field) = schema.properties.get(name) {
-                        self.within(name, |pruner| pruner.value(value, Some(field), false));
-                    } else if schema.additional_properties.is_some() {
-                        self.within(name, |pruner| pruner.value(value, schema.values(), false));
+                    if !(resource && META.contains(&name.as_str())) {
+                        self.named(name, value, schema);
                     }
                 }
             }

@@ -317,14 +317,6 @@ impl Strategy for CustomStrategy {
         Ok(warnings)
     }
 
-    fn allow_create_on_update(&self) -> bool {
-        false
-    }
-
-    fn allow_unconditional_update(&self) -> bool {
-        false
-    }
-
     fn has_generation(&self) -> bool {
         true
     }

@@ -48,6 +48,11 @@ pub type Outcome = Result<Vec<String>, Status>;
 
 /// The rules of a kind. Objects are in the stored form unless a method says otherwise.
 pub trait Strategy: Send + Sync {
+    /// The rules of a built-in kind that this strategy builds on: they hold where it says nothing else.
+    fn base(&self) -> Option<&BuiltIn> {
+        None
+    }
+
     /// Reads a body as an object in the resource's own form, with what strict decoding objects to.
     ///
     /// # Errors
@@ -67,21 +72,29 @@ pub trait Strategy: Send + Sync {
     }
 
     /// Fills in defaults of an object in the resource's own form.
-    fn default(&self, resource: &Resource, object: &mut Value);
+    fn default(&self, resource: &Resource, object: &mut Value) {
+        if let Some(base) = self.base() {
+            base.default(resource, object);
+        }
+    }
 
     /// Prepares and validates an object that is about to be created.
     ///
     /// # Errors
     ///
     /// What validation found.
-    fn before_create(&self, scope: &Scope<'_>, object: &mut Value) -> Outcome;
+    fn before_create(&self, scope: &Scope<'_>, object: &mut Value) -> Outcome {
+        self.base().map_or(Ok(Vec::new()), |base| base.before_create(scope, object))
+    }
 
     /// Prepares and validates the new state of an object.
     ///
     /// # Errors
     ///
     /// What validation found.
-    fn before_update(&self, scope: &Scope<'_>, object: &mut Value, old: &Value) -> Outcome;
+    fn before_update(&self, scope: &Scope<'_>, object: &mut Value, old: &Value) -> Outcome {
+        self.base().map_or(Ok(Vec::new()), |base| base.before_update(scope, object, old))
+    }
 
     /// The same for a write to a subresource that writes parts of the object: `status`, and others of the kind.
     ///
@@ -94,7 +107,10 @@ pub trait Strategy: Send + Sync {
         subresource: &str,
         object: &mut Value,
         old: &Value,
-    ) -> Outcome;
+    ) -> Outcome {
+        let base = self.base();
+        base.map_or(Ok(Vec::new()), |base| base.before_subresource_update(scope, subresource, object, old))
+    }
 
     /// Writes down who asks for a new object, for kinds that keep that.
     fn requested_by(&self, _object: &mut Value, _user: &super::auth::UserInfo) {}
@@ -142,10 +158,14 @@ pub trait Strategy: Send + Sync {
     }
 
     /// Whether PUT of a missing object creates it.
-    fn allow_create_on_update(&self) -> bool;
+    fn allow_create_on_update(&self) -> bool {
+        self.base().is_some_and(Strategy::allow_create_on_update)
+    }
 
     /// Whether PUT without a resource version overwrites.
-    fn allow_unconditional_update(&self) -> bool;
+    fn allow_unconditional_update(&self) -> bool {
+        self.base().is_some_and(Strategy::allow_unconditional_update)
+    }
 
     /// Seconds of grace for deleting an object, given what the request asks; absent where deletion is immediate.
     fn grace_period(&self, _object: &Value, _asked: Option<i64>) -> Option<i64> {
@@ -158,11 +178,13 @@ pub trait Strategy: Send + Sync {
     }
 
     /// Whether the generation counts changes of the object.
-    fn has_generation(&self) -> bool;
+    fn has_generation(&self) -> bool {
+        self.base().is_some_and(Strategy::has_generation)
+    }
 
     /// Fields that a write to the object (empty `subresource`) or to a subresource does not own.
-    fn reset_fields(&self, _subresource: &str) -> &'static [&'static [&'static str]] {
-        &[]
+    fn reset_fields(&self, subresource: &str) -> &'static [&'static [&'static str]] {
+        self.base().map_or(&[], |base| base.reset_fields(subresource))
     }
 
     /// The columns of the resource's table, as `columnDefinitions`.

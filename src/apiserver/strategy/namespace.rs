@@ -3,22 +3,14 @@
 use crate::object::field::{Error, ErrorList, Path};
 use crate::object::{GroupKind, Status, Value, meta};
 
-use super::{BuiltIn, Outcome, Resource, Scope, Strategy};
+use super::{BuiltIn, Outcome, Scope, Strategy};
 
 /// The rules of namespaces.
 pub struct NamespaceStrategy(pub BuiltIn);
 
 impl Strategy for NamespaceStrategy {
-    fn default(&self, resource: &Resource, object: &mut Value) {
-        self.0.default(resource, object);
-    }
-
-    fn before_create(&self, scope: &Scope<'_>, object: &mut Value) -> Outcome {
-        self.0.before_create(scope, object)
-    }
-
-    fn before_update(&self, scope: &Scope<'_>, object: &mut Value, old: &Value) -> Outcome {
-        self.0.before_update(scope, object, old)
+    fn base(&self) -> Option<&BuiltIn> {
+        Some(&self.0)
     }
 
     fn before_subresource_update(
@@ -45,22 +37,6 @@ impl Strategy for NamespaceStrategy {
     fn marked(&self, object: &mut Value) {
         meta::remove(object, &["metadata", "deletionGracePeriodSeconds"]);
         meta::set(object, &["status", "phase"], "Terminating");
-    }
-
-    fn allow_create_on_update(&self) -> bool {
-        self.0.allow_create_on_update()
-    }
-
-    fn allow_unconditional_update(&self) -> bool {
-        self.0.allow_unconditional_update()
-    }
-
-    fn has_generation(&self) -> bool {
-        self.0.has_generation()
-    }
-
-    fn reset_fields(&self, subresource: &str) -> &'static [&'static [&'static str]] {
-        self.0.reset_fields(subresource)
     }
 }
 

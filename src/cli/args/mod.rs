@@ -7,6 +7,7 @@ mod output;
 mod overrides;
 mod pairs;
 mod string_map;
+mod subjects;
 
 pub use crate::object::duration::GoDuration;
 pub use dry_run::{DryRun, DryRunArgs, ValidateArgs};
@@ -16,3 +17,4 @@ pub use output::{OutputArgs, Printer, name_of, strip_managed_fields, unknown_for
 pub use overrides::OverrideArgs;
 pub use pairs::Pairs;
 pub use string_map::StringMap;
+pub use subjects::SubjectFlags;

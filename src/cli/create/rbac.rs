@@ -7,6 +7,7 @@ use clap::Parser;
 use serde_json::{Map, Value, json};
 
 use super::generated::GeneratedArgs;
+use crate::cli::args::SubjectFlags;
 use crate::cli::context::Context;
 use crate::cli::error::{Error, Result};
 use crate::cli::verb::Run;
@@ -302,34 +303,18 @@ impl Run for ClusterRoleArgs {
     }
 }
 
-/// Who a role is given to.
-#[derive(clap::Args, Clone, Debug, Default)]
-struct SubjectArgs {
-    /// User; may be repeated
-    #[arg(id = "subject-user", long = "user", value_name = "NAME")]
-    users: Vec<String>,
-    /// Group; may be repeated
-    #[arg(id = "subject-group", long = "group", value_name = "NAME")]
-    groups: Vec<String>,
-    /// Service account, as NAMESPACE:NAME; may be repeated
-    #[arg(long = "serviceaccount", value_name = "NAMESPACE:NAME")]
-    accounts: Vec<String>,
-}
-
-impl SubjectArgs {
-    fn subjects(&self) -> Result<Vec<Value>> {
-        let named = |kind: &'static str| move |name: &String| json!({"kind": kind, "apiGroup": RBAC, "name": name});
-        let mut subjects: Vec<Value> = self.users.iter().map(named("User")).collect();
-        subjects.extend(self.groups.iter().map(named("Group")));
-        for account in &self.accounts {
-            let parts: Vec<&str> = account.split(':').collect();
-            let ([namespace, name], false) = (parts.as_slice(), parts.contains(&"")) else {
-                return Err(Error::new("serviceaccount must be <namespace>:<name>"));
-            };
-            subjects.push(json!({"kind": "ServiceAccount", "namespace": namespace, "name": name}));
-        }
-        Ok(subjects)
+fn subjects(who: &SubjectFlags) -> Result<Vec<Value>> {
+    let named = |kind: &'static str| move |name: &String| json!({"kind": kind, "apiGroup": RBAC, "name": name});
+    let mut subjects: Vec<Value> = who.users.iter().map(named("User")).collect();
+    subjects.extend(who.groups.iter().map(named("Group")));
+    for account in &who.accounts {
+        let parts: Vec<&str> = account.split(':').collect();
+        let ([namespace, name], false) = (parts.as_slice(), parts.contains(&"")) else {
+            return Err(Error::new("serviceaccount must be <namespace>:<name>"));
+        };
+        subjects.push(json!({"kind": "ServiceAccount", "namespace": namespace, "name": name}));
     }
+    Ok(subjects)
 }
 
 /// Create a binding of a role, or of a cluster role within a namespace.
@@ -347,7 +332,7 @@ pub struct RoleBindingArgs {
     #[arg(long, value_name = "NAME", default_value = "")]
     role: String,
     #[command(flatten)]
-    subjects: SubjectArgs,
+    subjects: SubjectFlags,
 }
 
 impl Run for RoleBindingArgs {
@@ -361,7 +346,7 @@ impl Run for RoleBindingArgs {
         };
         let mut object = making.object(RBAC_VERSION, "RoleBinding")?;
         object["roleRef"] = json!({"apiGroup": RBAC, "kind": kind, "name": name});
-        object["subjects"] = self.subjects.subjects()?.into();
+        object["subjects"] = subjects(&self.subjects)?.into();
         making.finish(object, "failed to create rolebinding: ").await
     }
 }
@@ -378,7 +363,7 @@ pub struct ClusterRoleBindingArgs {
     #[arg(long, value_name = "NAME", required = true)]
     clusterrole: String,
     #[command(flatten)]
-    subjects: SubjectArgs,
+    subjects: SubjectFlags,
 }
 
 impl Run for ClusterRoleBindingArgs {
@@ -386,7 +371,7 @@ impl Run for ClusterRoleBindingArgs {
         let making = self.common.begin(cx, &self.words)?;
         let mut object = making.object(RBAC_VERSION, "ClusterRoleBinding")?;
         object["roleRef"] = json!({"apiGroup": RBAC, "kind": "ClusterRole", "name": self.clusterrole});
-        object["subjects"] = self.subjects.subjects()?.into();
+        object["subjects"] = subjects(&self.subjects)?.into();
         making.finish(object, "failed to create clusterrolebinding: ").await
     }
 }

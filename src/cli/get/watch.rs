@@ -80,12 +80,7 @@ async fn query_of(args: &GetArgs, cx: &Context, selection: &Selection, plan: Pla
         return Ok((query, None));
     }
     let target = targets.pop().ok_or_else(|| Error::silent(1))?;
-    let query = Query {
-        kind: Arc::clone(&target.kind),
-        namespace: target.namespace.clone(),
-        labels: String::new(),
-        fields: format!("metadata.name={}", target.name),
-    };
+    let query = Query::of_target(&target);
     Ok((query, Some(target)))
 }
 

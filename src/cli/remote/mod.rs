@@ -27,6 +27,39 @@ use terminal::{Raw, Size};
 /// How much of standard input is read at once.
 const CHUNK: usize = 32 << 10;
 
+/// What `exec` and `attach` are told of the session.
+#[derive(clap::Args, Clone, Debug)]
+pub struct SessionArgs {
+    /// How long to wait for a pod
+    #[arg(long, value_name = "TIME", default_value = "1m0s")]
+    pub pod_running_timeout: GoDuration,
+    /// The container
+    #[arg(short = 'c', long, value_name = "NAME", default_value = "")]
+    pub container: String,
+    /// Pass standard input on
+    #[arg(short = 'i', long)]
+    pub stdin: bool,
+    /// Use a terminal in the container
+    #[arg(short = 't', long)]
+    pub tty: bool,
+    /// Print what comes from the container only
+    #[arg(short = 'q', long)]
+    pub quiet: bool,
+}
+
+impl SessionArgs {
+    /// Refuses values that make no sense.
+    ///
+    /// # Errors
+    /// A patience of no time.
+    pub fn check(&self, cx: &Context) -> Result<()> {
+        if self.pod_running_timeout.0 <= 0 {
+            return Err(cx.usage("--pod-running-timeout must be higher than zero"));
+        }
+        Ok(())
+    }
+}
+
 /// What a command gets to read.
 #[derive(Default)]
 pub struct Stdin {

@@ -173,12 +173,7 @@ impl StatusArgs {
             return progress(&target.object, target, 0).map(drop);
         }
         let client = cx.client()?;
-        let query = Query {
-            kind: target.kind.clone(),
-            namespace: target.namespace.clone(),
-            labels: String::new(),
-            fields: format!("metadata.name={}", target.name),
-        };
+        let query = Query::of_target(target);
         loop {
             let list = query.list(client, 0, "application/json", false).await?;
             for object in meta::list_at(&list, &["items"]) {

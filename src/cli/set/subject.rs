@@ -4,7 +4,7 @@ use clap::Parser;
 use serde_json::{Value, json};
 
 use super::{ALL_OR_SELECTOR, LOCAL_OR_SERVER, Manner, SelectorFlag, SetArgs, plan};
-use crate::cli::args::DryRun;
+use crate::cli::args::{DryRun, SubjectFlags};
 use crate::cli::context::Context;
 use crate::cli::error::{Error, Result};
 use crate::cli::mutate::sorted;
@@ -22,15 +22,8 @@ pub struct SubjectArgs {
     common: SetArgs,
     #[command(flatten)]
     selector: SelectorFlag,
-    /// User; may be repeated
-    #[arg(id = "subject-user", long = "user", value_name = "NAME")]
-    users: Vec<String>,
-    /// Group; may be repeated
-    #[arg(id = "subject-group", long = "group", value_name = "NAME")]
-    groups: Vec<String>,
-    /// Service account, as NAMESPACE:NAME; may be repeated
-    #[arg(long = "serviceaccount", value_name = "NAMESPACE:NAME")]
-    accounts: Vec<String>,
+    #[command(flatten)]
+    who: SubjectFlags,
 }
 
 const RBAC: &str = "rbac.authorization.k8s.io";
@@ -43,11 +36,11 @@ impl SubjectArgs {
         if self.common.all && !self.selector.selector.is_empty() {
             return Err(Error::new(ALL_OR_SELECTOR));
         }
-        if self.users.is_empty() && self.groups.is_empty() && self.accounts.is_empty() {
+        if self.who.users.is_empty() && self.who.groups.is_empty() && self.who.accounts.is_empty() {
             return Err(Error::new("you must specify at least one value of user, group or serviceaccount"));
         }
         let everywhere = targets.iter().any(|target| meta::kind(&target.object) == "ClusterRoleBinding");
-        for account in &self.accounts {
+        for account in &self.who.accounts {
             let parts: Vec<&str> = account.split(':').collect();
             match parts.as_slice() {
                 ["", name] if !name.is_empty() && everywhere => {
@@ -62,9 +55,9 @@ impl SubjectArgs {
 
     fn subjects(&self, default_namespace: &str) -> Vec<Value> {
         let named = |kind: &'static str| move |name: &String| json!({"kind": kind, "apiGroup": RBAC, "name": name});
-        let mut subjects: Vec<Value> = sorted(&self.users).map(named("User")).collect();
-        subjects.extend(sorted(&self.groups).map(named("Group")));
-        subjects.extend(sorted(&self.accounts).filter_map(|account| {
+        let mut subjects: Vec<Value> = sorted(&self.who.users).map(named("User")).collect();
+        subjects.extend(sorted(&self.who.groups).map(named("Group")));
+        subjects.extend(sorted(&self.who.accounts).filter_map(|account| {
             let (namespace, name) = account.split_once(':')?;
             let namespace = if namespace.is_empty() { default_namespace } else { namespace };
             Some(json!({"kind": "ServiceAccount", "namespace": namespace, "name": name}))

@@ -145,12 +145,7 @@ pub async fn in_state(cx: &Context, target: &Target, state: &State, limit: Limit
 /// Shows `see` every state of an object until it is content. A server that cannot be reached is asked again.
 pub async fn follow(cx: &Context, target: &Target, mut see: impl FnMut(Sight<'_>) -> Result<bool>) -> Result<()> {
     let client = cx.client()?;
-    let query = Query {
-        kind: target.kind.clone(),
-        namespace: target.namespace.clone(),
-        labels: String::new(),
-        fields: format!("metadata.name={}", target.name),
-    };
+    let query = Query::of_target(target);
     let mut absent = Sight::Missing;
     loop {
         let mut list = match query.list(client, 0, JSON, false).await {

@@ -7,7 +7,7 @@ use serde_json::json;
 
 use super::{deployments, event, is_recreate, max_surge, replica_sets, replicas, without_hash};
 use crate::controllers::pods;
-use crate::controllers::runtime::{Action, PatchType, World, owner_reference};
+use crate::controllers::runtime::{Action, World, owner_reference};
 use crate::kinds::go_dump;
 use crate::object::meta::{get, int_at};
 use crate::object::selector::LabelSelector;
@@ -71,14 +71,7 @@ impl Sets {
         let adopt = |set: &Arc<Value>| {
             let mut owners = meta::owner_references(set).to_vec();
             owners.push(owner_reference(deployment));
-            Action::Patch {
-                resource: replica_sets(),
-                namespace: meta::namespace(set).to_owned(),
-                name: meta::name(set).to_owned(),
-                subresource: None,
-                patch_type: PatchType::Merge,
-                patch: json!({"metadata": {"uid": meta::uid(set), "ownerReferences": owners}}),
-            }
+            Action::merge(&replica_sets(), set, json!({"metadata": {"uid": meta::uid(set), "ownerReferences": owners}}))
         };
         self.orphans.iter().filter(|set| meta::deletion_timestamp(set).is_none()).map(adopt).collect()
     }

@@ -22,7 +22,7 @@ use serde_json::json;
 use self::indexes::Indexes;
 use self::policy::{Verdict, judge};
 use super::pods;
-use super::runtime::{Action, ApiError, Cache, Change, Controller, Key, PatchType, Resource, Watch, World};
+use super::runtime::{Action, ApiError, Cache, Change, Controller, Key, Resource, Watch, World};
 use crate::object::meta::{bool_at, get, int_at, list_at, str_at};
 use crate::object::selector::LabelSelector;
 use crate::object::{Value, meta};
@@ -165,14 +165,8 @@ fn is_failed(job: &Value, pod: &Value) -> bool {
 /// Takes the finalizer from a pod that has it.
 fn without_tracking(pod: &Value) -> Option<Action> {
     let rest: Vec<&str> = meta::finalizers(pod).filter(|name| *name != TRACKING).collect();
-    is_tracked(pod).then(|| Action::Patch {
-        resource: pod_resource(),
-        namespace: meta::namespace(pod).to_owned(),
-        name: meta::name(pod).to_owned(),
-        subresource: None,
-        patch_type: PatchType::Merge,
-        patch: json!({"metadata": {"uid": meta::uid(pod), "finalizers": rest}}),
-    })
+    is_tracked(pod)
+        .then(|| Action::merge(&pod_resource(), pod, json!({"metadata": {"uid": meta::uid(pod), "finalizers": rest}})))
 }
 
 fn event(job: &Value, reason: &'static str, message: String) -> Action {

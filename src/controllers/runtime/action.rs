@@ -161,12 +161,24 @@ impl Action {
 
     /// Changes `object` by a merge patch.
     pub fn merge(resource: &Resource, object: &Value, patch: Value) -> Self {
+        Self::merge_at(resource, object, None, patch)
+    }
+
+    /// Changes the status of `object` by a merge patch, if it is still the one that was seen.
+    pub fn merge_status(resource: &Resource, object: &Value, status: Value) -> Self {
+        use crate::object::meta;
+        let patch = serde_json::json!({"metadata": {"uid": meta::uid(object)}, "status": status});
+        Self::merge_at(resource, object, Some("status"), patch)
+    }
+
+    /// Changes `object`, or what a subresource shows of it, by a merge patch.
+    pub fn merge_at(resource: &Resource, object: &Value, subresource: Option<&'static str>, patch: Value) -> Self {
         use crate::object::meta;
         Self::Patch {
             resource: resource.clone(),
             namespace: meta::namespace(object).to_owned(),
             name: meta::name(object).to_owned(),
-            subresource: None,
+            subresource,
             patch_type: PatchType::Merge,
             patch,
         }

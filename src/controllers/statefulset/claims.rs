@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use super::identity;
-use crate::controllers::runtime::{Action, Key, PatchType, Resource, World, owner_reference};
+use crate::controllers::runtime::{Action, Key, Resource, World, owner_reference};
 use crate::object::meta::{list_at, str_at};
 use crate::object::{Value, meta};
 
@@ -82,14 +82,8 @@ pub(super) fn set_owners(world: &World<'_>, set: &Value, pod: &Value, condemned:
             }
         }
         if owners != before {
-            actions.push(Action::Patch {
-                resource: claims(),
-                namespace: key.namespace,
-                name: key.name,
-                subresource: None,
-                patch_type: PatchType::Merge,
-                patch: json!({"metadata": {"uid": meta::uid(&claim), "ownerReferences": owners}}),
-            });
+            let patch = json!({"metadata": {"uid": meta::uid(&claim), "ownerReferences": owners}});
+            actions.push(Action::merge(&claims(), &claim, patch));
         }
     }
     actions

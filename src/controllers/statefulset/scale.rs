@@ -4,7 +4,7 @@ use serde_json::json;
 
 use super::{Replica, Replicas, claims, identity, pod_resource};
 use crate::controllers::pods;
-use crate::controllers::runtime::{Action, PatchType};
+use crate::controllers::runtime::Action;
 use crate::object::{Value, meta};
 
 /// What one pod means for those after it.
@@ -19,38 +19,30 @@ impl Replicas<'_> {
     /// One turn of making, removing and updating.
     pub(super) fn advance(&self) -> Vec<Action> {
         let mut actions = Vec::new();
-        let mut blocked = false;
-        for replica in &self.wanted {
-            match self.bring_up(replica) {
-                Step::Done(more) => actions.extend(more),
-                Step::Wait(more) => {
-                    actions.extend(more);
-                    blocked = true;
-                    if self.in_order() {
-                        return actions;
-                    }
-                }
-            }
-        }
-        if blocked {
-            return actions;
-        }
-        for replica in &self.condemned {
-            match self.take_down(replica) {
-                Step::Done(more) => actions.extend(more),
-                Step::Wait(more) => {
-                    actions.extend(more);
-                    blocked = true;
-                    if self.in_order() {
-                        return actions;
-                    }
-                }
-            }
-        }
-        if !blocked {
+        let done = self.each(&mut actions, &self.wanted, Self::bring_up)
+            && self.each(&mut actions, &self.condemned, Self::take_down);
+        if done {
             actions.extend(self.update());
         }
         actions
+    }
+
+    /// Takes a step for each replica; whether nothing has to be waited for. In order, the first wait ends it.
+    fn each(&self, actions: &mut Vec<Action>, replicas: &[Replica], step: fn(&Self, &Replica) -> Step) -> bool {
+        let mut done = true;
+        for replica in replicas {
+            match step(self, replica) {
+                Step::Done(more) => actions.extend(more),
+                Step::Wait(more) => {
+                    actions.extend(more);
+                    done = false;
+                    if self.in_order() {
+                        break;
+                    }
+                }
+            }
+        }
+        done
     }
 
     fn bring_up(&self, replica: &Replica) -> Step {
@@ -101,14 +93,11 @@ impl Replicas<'_> {
     fn put_right(&self, pod: &Value) -> Vec<Action> {
         let mut actions = claims::set_owners(self.world, self.set, pod, false);
         if let Some(labels) = identity::missing_labels(self.set, pod) {
-            actions.push(Action::Patch {
-                resource: pod_resource(),
-                namespace: meta::namespace(pod).to_owned(),
-                name: meta::name(pod).to_owned(),
-                subresource: None,
-                patch_type: PatchType::Merge,
-                patch: json!({"metadata": {"uid": meta::uid(pod), "labels": labels}}),
-            });
+            actions.push(Action::merge(
+                &pod_resource(),
+                pod,
+                json!({"metadata": {"uid": meta::uid(pod), "labels": labels}}),
+            ));
         }
         actions
     }

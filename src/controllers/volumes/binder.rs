@@ -10,7 +10,7 @@ use super::matching::{
 };
 use super::protection::claim_names;
 use super::{claims, pods, provision, volumes};
-use crate::controllers::runtime::{Action, Cache, Change, Controller, Key, PatchType, Resource, Watch, World};
+use crate::controllers::runtime::{Action, Cache, Change, Controller, Key, Resource, Watch, World};
 use crate::object::meta::{get, str_at};
 use crate::object::{Value, meta};
 
@@ -68,14 +68,7 @@ fn set_phase(resource: &Resource, object: &Value, phase_: &str) -> Option<Action
 
 fn patch(resource: &Resource, object: &Value, subresource: Option<&'static str>, mut patch: Value) -> Action {
     meta::set(&mut patch, &["metadata", "uid"], meta::uid(object));
-    Action::Patch {
-        resource: resource.clone(),
-        namespace: meta::namespace(object).to_owned(),
-        name: meta::name(object).to_owned(),
-        subresource,
-        patch_type: PatchType::Merge,
-        patch,
-    }
+    Action::merge_at(resource, object, subresource, patch)
 }
 
 fn sync_volume(world: &World<'_>, volume: &Value) -> Vec<Action> {

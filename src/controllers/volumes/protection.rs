@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use super::{claims, ephemeral, pods, volumes};
-use crate::controllers::runtime::{Action, Cache, Change, Controller, Key, PatchType, Resource, Watch, World};
+use crate::controllers::runtime::{Action, Cache, Change, Controller, Key, Resource, Watch, World};
 use crate::object::meta::{list_at, str_at};
 use crate::object::{Value, meta};
 
@@ -77,15 +77,12 @@ fn hold(resource: &Resource, object: &Value, finalizer: &str, in_use: bool) -> V
         (true, true) if !in_use => finalizers.retain(|name| *name != finalizer),
         _ => return Vec::new(),
     }
-    vec![Action::Patch {
-        resource: resource.clone(),
-        namespace: meta::namespace(object).to_owned(),
-        name: meta::name(object).to_owned(),
-        subresource: None,
-        patch_type: PatchType::Merge,
-        patch: json!({"metadata": {"uid": meta::uid(object),
+    vec![Action::merge(
+        resource,
+        object,
+        json!({"metadata": {"uid": meta::uid(object),
             "resourceVersion": meta::resource_version(object), "finalizers": finalizers}}),
-    }]
+    )]
 }
 
 #[cfg(test)]

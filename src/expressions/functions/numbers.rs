@@ -11,7 +11,9 @@ const DURATION: &str = "duration overflow";
 
 pub(super) fn call(name: &str, args: &[Value]) -> Option<Outcome> {
     match args {
-        [Value::Int(number)] if name == operators::NEGATE => Some(whole(number.checked_neg())),
+        [Value::Int(number)] if name == operators::NEGATE => {
+            Some(number.checked_neg().map(Value::Int).ok_or_else(|| OVERFLOW.into()))
+        }
         [Value::Double(number)] if name == operators::NEGATE => Some(Ok(Value::Double(-number))),
         [Value::Int(a), Value::Int(b)] => ints(name, *a, *b),
         [Value::Uint(a), Value::Uint(b)] => uints(name, *a, *b),
@@ -48,36 +50,27 @@ pub(super) fn call(name: &str, args: &[Value]) -> Option<Outcome> {
     }
 }
 
-fn whole(number: Option<i64>) -> Outcome {
-    number.map(Value::Int).ok_or_else(|| OVERFLOW.into())
+/// Arithmetic of whole numbers, whose results must fit: `$name` is the function for `$type`.
+macro_rules! whole_numbers {
+    ($name:ident, $type:ty, $value:path, $overflow:expr) => {
+        fn $name(name: &str, a: $type, b: $type) -> Option<Outcome> {
+            let outcome = match name {
+                operators::DIVIDE if b == 0 => return Some(Err("division by zero".into())),
+                operators::MODULO if b == 0 => return Some(Err("modulus by zero".into())),
+                operators::ADD => a.checked_add(b),
+                operators::SUBSTRACT => a.checked_sub(b),
+                operators::MULTIPLY => a.checked_mul(b),
+                operators::DIVIDE => a.checked_div(b),
+                operators::MODULO => a.checked_rem(b),
+                _ => return None,
+            };
+            Some(outcome.map($value).ok_or_else(|| $overflow.into()))
+        }
+    };
 }
 
-fn ints(name: &str, a: i64, b: i64) -> Option<Outcome> {
-    Some(match name {
-        operators::ADD => whole(a.checked_add(b)),
-        operators::SUBSTRACT => whole(a.checked_sub(b)),
-        operators::MULTIPLY => whole(a.checked_mul(b)),
-        operators::DIVIDE if b == 0 => Err("division by zero".into()),
-        operators::DIVIDE => whole(a.checked_div(b)),
-        operators::MODULO if b == 0 => Err("modulus by zero".into()),
-        operators::MODULO => whole(a.checked_rem(b)),
-        _ => return None,
-    })
-}
-
-fn uints(name: &str, a: u64, b: u64) -> Option<Outcome> {
-    let whole = |number: Option<u64>| number.map(Value::Uint).ok_or_else(|| UNSIGNED.into());
-    Some(match name {
-        operators::ADD => whole(a.checked_add(b)),
-        operators::SUBSTRACT => whole(a.checked_sub(b)),
-        operators::MULTIPLY => whole(a.checked_mul(b)),
-        operators::DIVIDE if b == 0 => Err("division by zero".into()),
-        operators::DIVIDE => whole(a.checked_div(b)),
-        operators::MODULO if b == 0 => Err("modulus by zero".into()),
-        operators::MODULO => whole(a.checked_rem(b)),
-        _ => return None,
-    })
-}
+whole_numbers!(ints, i64, Value::Int, OVERFLOW);
+whole_numbers!(uints, u64, Value::Uint, UNSIGNED);
 
 fn doubles(name: &str, a: f64, b: f64) -> Option<Outcome> {
     Some(Ok(Value::Double(match name {

@@ -20,7 +20,7 @@ use self::explain::{Verdict, explain, hopeless, outlook};
 use self::preempt::{Preemption, preempt};
 use self::view::{Attempt, hosts, priority};
 use crate::controllers::pods::set_condition;
-use crate::controllers::runtime::{Action, Cache, Change, Controller, Key, PatchType, Resource, Watch, World};
+use crate::controllers::runtime::{Action, Cache, Change, Controller, Key, Resource, Watch, World};
 use crate::object::meta::{list_at, str_at};
 use crate::object::{Value, meta};
 
@@ -229,7 +229,7 @@ fn refuse(world: &World<'_>, pod: &Value, refused: &Refused) -> Vec<Action> {
             let promised = Some(refused.promised.as_str()).filter(|node| !node.is_empty());
             status["nominatedNodeName"] = json!(promised);
         }
-        actions.push(patch_status(pod, status));
+        actions.push(Action::merge_status(&pods(), pod, status));
     }
     if news {
         actions.push(Action::Event {
@@ -254,17 +254,6 @@ fn condition(world: &World<'_>, pod: &Value, type_: &str, status: &str, reason: 
     condition
 }
 
-fn patch_status(pod: &Value, status: Value) -> Action {
-    Action::Patch {
-        resource: pods(),
-        namespace: meta::namespace(pod).to_owned(),
-        name: meta::name(pod).to_owned(),
-        subresource: Some("status"),
-        patch_type: PatchType::Merge,
-        patch: json!({"metadata": {"uid": meta::uid(pod)}, "status": status}),
-    }
-}
-
 /// Takes a less important pod off its node, telling it why.
 fn evict(world: &World<'_>, pod: &Value, victim: &Value, node: &str) -> [Action; 3] {
     let message = format!("{NAME}: preempting to accommodate a higher priority pod");
@@ -274,7 +263,7 @@ fn evict(world: &World<'_>, pod: &Value, victim: &Value, node: &str) -> [Action;
         condition(world, victim, "DisruptionTarget", "True", "PreemptionByScheduler", &message),
     );
     [
-        patch_status(victim, json!({"conditions": conditions})),
+        Action::merge_status(&pods(), victim, json!({"conditions": conditions})),
         Action::delete(&pods(), victim),
         Action::Event {
             regarding: victim.clone(),

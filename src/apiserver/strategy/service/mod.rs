@@ -8,7 +8,7 @@ use crate::apiserver::store::{Encoded, Expect, Write};
 use crate::object::field::{Error, ErrorList, Path};
 use crate::object::{GroupKind, Status, Value, meta, names};
 
-use super::{BuiltIn, Outcome, Resource, Scope, Strategy};
+use super::{BuiltIn, Scope, Strategy};
 
 mod families;
 mod ports;
@@ -49,26 +49,8 @@ fn invalid(service: &Value, errors: ErrorList) -> Status {
 }
 
 impl Strategy for ServiceStrategy {
-    fn default(&self, resource: &Resource, object: &mut Value) {
-        self.0.default(resource, object);
-    }
-
-    fn before_create(&self, scope: &Scope<'_>, object: &mut Value) -> Outcome {
-        self.0.before_create(scope, object)
-    }
-
-    fn before_update(&self, scope: &Scope<'_>, object: &mut Value, old: &Value) -> Outcome {
-        self.0.before_update(scope, object, old)
-    }
-
-    fn before_subresource_update(
-        &self,
-        scope: &Scope<'_>,
-        subresource: &str,
-        object: &mut Value,
-        old: &Value,
-    ) -> Outcome {
-        self.0.before_subresource_update(scope, subresource, object, old)
+    fn base(&self) -> Option<&BuiltIn> {
+        Some(&self.0)
     }
 
     fn allocate(&self, scope: &Scope<'_>, object: &mut Value, old: Option<&Value>) -> Result<(), Status> {
@@ -121,22 +103,6 @@ impl Strategy for ServiceStrategy {
             writes.push(Write { key: key(address), expect: Expect::Any, value });
         }
         writes
-    }
-
-    fn allow_create_on_update(&self) -> bool {
-        self.0.allow_create_on_update()
-    }
-
-    fn allow_unconditional_update(&self) -> bool {
-        self.0.allow_unconditional_update()
-    }
-
-    fn has_generation(&self) -> bool {
-        self.0.has_generation()
-    }
-
-    fn reset_fields(&self, subresource: &str) -> &'static [&'static [&'static str]] {
-        self.0.reset_fields(subresource)
     }
 }
 
