@@ -16,6 +16,7 @@ use crate::apiserver::core::Core;
 use crate::apiserver::mirror::Mirror;
 use crate::apiserver::store::Entry;
 use crate::object::{Status, Value, go, meta};
+use crate::patch::json_patch::JsonPatch;
 
 /// Seconds for which a webhook is waited for when it does not say.
 const TIMEOUT: i64 = 10;
@@ -116,9 +117,10 @@ async fn mutate(core: &Core, attributes: &mut Attributes, webhook: &Value) -> Re
         ))
     };
     let bytes = STANDARD.decode(patch).map_err(|e| broken(e.to_string()))?;
-    let patch: json_patch::Patch = serde_json::from_slice(&bytes).map_err(|e| broken(e.to_string()))?;
+    let text = String::from_utf8(bytes).map_err(|e| broken(e.to_string()))?;
+    let patch = JsonPatch::decode(&text).map_err(Status::internal)?;
     let mut object = variables::shown(attributes, attributes.object.as_ref());
-    json_patch::patch(&mut object, &patch).map_err(Status::internal)?;
+    patch.apply(&mut object).map_err(Status::internal)?;
     let resource = attributes.resource.clone();
     if meta::kind(&object) == resource.kind.kind {
         object = resource.strategy.decode_value(&resource, object)?.object;

@@ -3,15 +3,17 @@
 use std::time::Duration;
 
 use serde_json::Value;
-use tokio::time::Instant;
 
 use crate::cli::attach::Attachment;
 use crate::cli::context::Context;
 use crate::cli::error::{Error, Result};
 use crate::cli::logs::pods;
 use crate::cli::remote::has_ended;
-use crate::client::{EventKind, ListOptions, Request, collect};
-use crate::object::{Status, meta};
+use crate::cli::wait::{self, Sight};
+use crate::client::{Request, collect};
+use crate::kinds::Kinds;
+use crate::object::{GroupVersionKind, Status, meta};
+use crate::resource::Target;
 
 /// How long the log that was written before the attachment may take.
 const LOG: Duration = Duration::from_secs(5);
@@ -44,44 +46,22 @@ fn is_ready(pod: &Value) -> bool {
 }
 
 /// Watches a pod until it is in a state.
-async fn wait(cx: &Context, pod: &Value, state: State, patience: Duration) -> Result<Value> {
-    let watch = async {
-        loop {
-            if let Some(pod) = watch_once(cx, pod, state).await? {
-                return Ok(pod);
-            }
+async fn wait_for(cx: &Context, pod: &Value, state: State, patience: Duration) -> Result<Value> {
+    let gone = || Error::status(Status::not_found("", "pods", ""));
+    let kind = Kinds::builtin().by_gvk(&GroupVersionKind::new("", "v1", "Pod")).cloned().ok_or_else(gone)?;
+    let target = Target::named(kind, meta::namespace(pod), meta::name(pod));
+    let mut last = Value::Null;
+    let see = |sight: Sight<'_>| match sight {
+        Sight::Missing | Sight::Gone => Err(gone()),
+        Sight::There(pod) => {
+            last = pod.clone();
+            Ok(state.holds(pod))
         }
     };
-    let deadline = Instant::now() + patience;
-    let outcome = tokio::time::timeout_at(deadline, watch).await;
-    outcome.unwrap_or_else(|_| Err(Error::new("timed out waiting for the condition")))
-}
-
-/// One list and one watch; `None` when the server ended the watch.
-async fn watch_once(cx: &Context, pod: &Value, state: State) -> Result<Option<Value>> {
-    let gone = || Error::status(Status::not_found("", "pods", ""));
-    let path = format!("/api/v1/namespaces/{}/pods", meta::namespace(pod));
-    let fields = format!("metadata.name={}", meta::name(pod));
-    let options = ListOptions { fields, about: "pods".into(), ..ListOptions::default() };
-    let mut list = cx.client()?.list(&path, &options, "application/json").await?;
-    let version = meta::resource_version(&list).to_owned();
-    let found = list.get_mut("items").and_then(Value::as_array_mut).and_then(Vec::pop);
-    match found {
-        Some(pod) if state.holds(&pod) => return Ok(Some(pod)),
-        Some(_) => {}
-        None => return Err(gone()),
+    match tokio::time::timeout(patience, wait::follow(cx, &target, see)).await {
+        Ok(done) => done.map(|()| last),
+        Err(_) => Err(Error::new("timed out waiting for the condition")),
     }
-    let options = ListOptions { resource_version: version, ..options };
-    let request = Request::get(path).list_options(&options).query("watch", "true").on("pods", meta::name(pod));
-    let mut watch = cx.client()?.watch(request).await?;
-    while let Some(event) = watch.next().await? {
-        match event.kind {
-            EventKind::Deleted => return Err(gone()),
-            EventKind::Added | EventKind::Modified if state.holds(&event.object) => return Ok(Some(event.object)),
-            _ => {}
-        }
-    }
-    Ok(None)
 }
 
 /// Prints what a container has written so far.
@@ -101,7 +81,7 @@ pub async fn print_log(cx: &Context, pod: &Value, container: &str) -> Result<()>
 /// Attaches to a new pod once it is ready; what it wrote before is printed first. A pod that has ended already, or to
 /// which nobody can attach, has its log printed.
 async fn attach(cx: &Context, pod: &Value, how: &Attachment, patience: Duration) -> Result<()> {
-    let pod = wait(cx, pod, State::Ready, patience).await?;
+    let pod = wait_for(cx, pod, State::Ready, patience).await?;
     let (container, note) = pods::container(&pod, &how.container, how.quiet)?;
     note.map_or(Ok(()), |note| cx.err_line(note))?;
     if has_ended(&pod).is_some() {
@@ -134,7 +114,7 @@ pub async fn run(
         "OnFailure" => State::Succeeded,
         _ => return Ok(()),
     };
-    let pod = wait(cx, pod, state, patience).await?;
+    let pod = wait_for(cx, pod, state, patience).await?;
     let (namespace, name) = (meta::namespace(&pod), meta::name(&pod));
     if meta::str_at(&pod, &["status", "phase"]) == "Succeeded" {
         return Ok(());
