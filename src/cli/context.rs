@@ -10,7 +10,7 @@ use super::error::{Error, Result};
 use super::streams::{Env, Streams};
 use crate::client::{Answer, Cache, Client, HttpTransport, Request, SharedTransport, TransportError, Verbose};
 use crate::cluster::{DataFolder, Embedded};
-use crate::kubeconfig::{self, AuthInfo, Cluster, ClusterAccess, Config, Overrides, Sources};
+use crate::kubeconfig::{self, AuthInfo, Cluster, ClusterAccess, Config, Overrides, PluginPolicy, Sources};
 use crate::kustomize::Warning;
 use crate::object::Value;
 use crate::resource::{FileOptions, Mapper, Outside, Plan, Selection};
@@ -50,6 +50,8 @@ pub struct Context {
     pub env: Env,
     /// The flags of every verb.
     pub globals: GlobalArgs,
+    /// Which programs may supply credentials.
+    pub plugins: PluginPolicy,
     config: OnceCell<Config>,
     client: OnceCell<Arc<Client>>,
     mapper: OnceCell<Mapper>,
@@ -75,6 +77,7 @@ impl Context {
             streams,
             env,
             globals: GlobalArgs::default(),
+            plugins: PluginPolicy::default(),
             config: OnceCell::new(),
             client: OnceCell::new(),
             mapper: OnceCell::new(),
@@ -204,6 +207,7 @@ impl Context {
                 ..AuthInfo::default()
             },
             timeout: globals.request_timeout.clone(),
+            plugins: self.plugins.clone(),
         })
     }
 

@@ -34,6 +34,7 @@ mod explain;
 mod expose;
 mod get;
 mod help;
+mod kuberc;
 mod kustomize;
 mod label;
 mod labels;
@@ -131,6 +132,7 @@ pub static VERBS: &[Verb] = &[
     Verb::of::<diff::DiffArgs>("diff", Group::Advanced).misuse_code(2),
     Verb::of::<kustomize::KustomizeArgs>("kustomize", Group::Advanced),
     config::VERB,
+    kuberc::VERB,
     completion::VERB,
     plugin::VERB,
     Verb::of::<api_resources::ApiResourcesArgs>("api-resources", Group::Other),
@@ -172,13 +174,15 @@ struct Found {
     verb: &'static Verb,
     path: String,
     words: Vec<String>,
+    /// Whether the last word of the path is an alias of the user's.
+    alias: bool,
 }
 
 impl Found {
     /// Whether the verb has nothing to do with a server.
     fn asks_nobody(&self) -> bool {
         let first = self.path.split(' ').nth(1).unwrap_or_default();
-        matches!(first, "cluster" | "completion" | "config" | "help" | "kustomize" | "options" | "plugin")
+        matches!(first, "cluster" | "completion" | "config" | "help" | "kuberc" | "kustomize" | "options" | "plugin")
     }
 }
 
@@ -203,7 +207,7 @@ fn find(program: &str, words: &[String]) -> Result<Option<Found>, String> {
             break;
         }
     }
-    Ok(found.map(|verb| Found { verb, path, words }))
+    Ok(found.map(|verb| Found { verb, path, words, alias: false }))
 }
 
 /// Position of the first word that is neither a flag nor a flag's value.
@@ -233,14 +237,20 @@ fn dispatch(cx: &mut Context, words: &[String]) -> Result<()> {
         });
     }
     let program = cx.program.name.clone();
-    let found = match find(&program, words) {
+    let preference = kuberc::load(cx, words)?.unwrap_or_default();
+    cx.plugins = preference.plugin_policy();
+    let mut found = match find(&program, words) {
         Ok(Some(found)) => found,
         Ok(None) => return help::program(cx, words),
-        Err(word) => {
-            plugin::run(cx, words, 1)?;
-            return Err(unknown_command(&program, &word));
-        }
+        Err(word) => match kuberc::alias(cx, &preference, words)? {
+            Some(found) => found,
+            None => {
+                plugin::run(cx, words, 1)?;
+                return Err(unknown_command(&program, &word));
+            }
+        },
     };
+    kuberc::defaults(cx, &preference, &mut found)?;
     // A verb of one's own below `create`.
     if found.verb.name == "create" && found.words.first().is_some_and(|word| !word.starts_with('-')) {
         plugin::run(cx, words, words.len() - found.words.len() + 1)?;

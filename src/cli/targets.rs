@@ -35,6 +35,9 @@ fn check_type(document: &Document) -> Result<()> {
             for field in ["apiVersion", "kind"] {
                 match fields.get(field) {
                     None | Some(Value::Null) => findings.push(format!("{field} not set")),
+                    Some(Value::String(version)) if field == "apiVersion" && version.matches('/').count() > 1 => {
+                        findings.push(format!("unexpected GroupVersion string: {version}"));
+                    }
                     Some(Value::String(_)) => {}
                     Some(_) => findings.push(format!("{field} isn't string type")),
                 }

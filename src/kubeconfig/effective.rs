@@ -9,6 +9,7 @@ use base64::Engine as _;
 use super::auth_provider;
 use super::exec::ExecPlugin;
 use super::model::{AuthInfo, Cluster, Config, Context};
+use super::policy::PluginPolicy;
 use super::{Error, path_error};
 
 /// What flags say about the connection; it goes over the config.
@@ -28,6 +29,8 @@ pub struct Overrides {
     pub user: AuthInfo,
     /// `--request-timeout` as typed.
     pub timeout: String,
+    /// Which programs may supply credentials.
+    pub plugins: PluginPolicy,
 }
 
 /// Whom to act as.
@@ -259,6 +262,8 @@ impl Overrides {
         if access.server.starts_with("https://") {
             access.authorities = pem(&cluster.certificate_authority_data, &cluster.certificate_authority)?;
             access.credentials = credentials(&user, &cluster)?;
+            let plugins = self.plugins.clone();
+            access.credentials.exec = access.credentials.exec.take().map(|exec| exec.under(plugins));
         }
         Ok(access)
     }

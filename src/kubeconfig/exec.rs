@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex};
 use serde_json::{Value, json};
 
 use super::model::{Cluster, ExecConfig};
+use super::policy::PluginPolicy;
 use crate::object::meta::str_at;
 
 /// What a program supplied.
@@ -29,13 +30,21 @@ pub struct ExecError(pub String);
 pub struct ExecPlugin {
     config: ExecConfig,
     cluster: Cluster,
+    policy: PluginPolicy,
     last: Arc<Mutex<Option<ExecCredential>>>,
 }
 
 impl ExecPlugin {
     /// A program for a cluster.
     pub fn new(config: ExecConfig, cluster: Cluster) -> Self {
-        Self { config, cluster, last: Arc::default() }
+        Self { config, cluster, policy: PluginPolicy::default(), last: Arc::default() }
+    }
+
+    /// The same program under a policy of which ones may run.
+    #[must_use]
+    pub fn under(mut self, policy: PluginPolicy) -> Self {
+        self.policy = policy;
+        self
     }
 
     /// The credential: the last one until it expires, else a new one.
@@ -95,7 +104,8 @@ impl ExecPlugin {
             }
             _ => terminal,
         };
-        let mut command = Command::new(&config.command);
+        let program = self.policy.permitted(&config.command).map_err(ExecError)?;
+        let mut command = Command::new(program);
         command
             .args(config.args.iter().flatten())
             .envs(config.env.iter().flatten().map(|variable| (&variable.name, &variable.value)))
@@ -198,6 +208,21 @@ mod tests {
             assert_eq!(plugin.credential(at(now)).map(|c| c.token), Ok(Some("t".into())));
             assert_eq!(runs(), expected, "{now}");
         }
+    }
+
+    #[test]
+    fn a_policy_forbids_programs() {
+        let under = |policy: &str, allowed: &[&str]| {
+            let allowlist = (!allowed.is_empty()).then(|| allowed.iter().map(ToString::to_string).collect());
+            let policy = PluginPolicy { policy: policy.into(), allowlist };
+            plugin("exit 3").under(policy).credential(chrono::Utc::now()).map_err(|error| error.0)
+        };
+        let ran = Err("exec: executable /bin/sh failed with exit code 3".to_owned());
+        assert_eq!(under("AllowAll", &[]), ran);
+        assert_eq!(under("Allowlist", &["/bin/sh"]), ran);
+        assert_eq!(under("DenyAll", &[]), Err("plugin \"/bin/sh\" not allowed: policy set to \"DenyAll\"".into()));
+        let refused = "plugin path \"/bin/sh\" is not permitted by the credential plugin allowlist";
+        assert_eq!(under("Allowlist", &["other"]), Err(refused.into()));
     }
 
     #[test]

@@ -12,12 +12,14 @@ mod go_types;
 mod load;
 mod lock;
 mod model;
+mod policy;
 
 pub use edit::{modify, write_file};
 pub use effective::{ClusterAccess, Credentials, Impersonation, Overrides, in_cluster_namespace};
 pub use exec::{ExecCredential, ExecError, ExecPlugin};
 pub use load::{Sources, load_file, parse, resolved};
 pub use model::{AuthInfo, AuthProvider, Cluster, Config, Context, ExecConfig, ExecEnv, NamedExtension, Preferences};
+pub use policy::PluginPolicy;
 
 /// Why a kubeconfig cannot be read, used or written. Texts are kubectl's.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

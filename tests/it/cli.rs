@@ -59,6 +59,31 @@ fn a_kubeconfig_is_built_up_and_read_back() {
 }
 
 #[test]
+fn preferences_change_defaults_and_add_aliases() {
+    let folder = tempfile::tempdir().expect("a scratch folder");
+    let kubectl = |line: &str| run(folder.path(), "kubectl", line, "");
+    let set = "kuberc set --section";
+    let prefs = folder.path().join(".kube/kuberc");
+    let updated = format!("Updated {}\n[0]", prefs.display());
+    assert_eq!(kubectl(&format!("{set} defaults --command=version --option=output=yaml")), updated);
+    let runx = "--name runx --command run --option image=nginx --appendarg -- --appendarg last";
+    assert_eq!(kubectl(&format!("{set} aliases {runx}")), updated);
+    let already = "error: alias \"runx\" already exists, use --overwrite to replace\n[1]";
+    assert_eq!(kubectl(&format!("{set} aliases {runx}")), already);
+    assert!(kubectl("version --client").starts_with("clientVersion:\n"));
+    assert!(kubectl("version --client -ojson").starts_with("{\n"));
+    let knarr = |line: &str| run(folder.path(), "knarr", line, "");
+    let print = "--dry-run=client -o jsonpath={.spec.containers[0]['image','args']}";
+    assert_eq!(knarr(&format!("runx web first {print}")), "nginx [\"first\",\"last\"][0]");
+    assert_eq!(knarr(&format!("runx web --image=own {print}")), "own [\"last\"][0]");
+    std::fs::rename(&prefs, folder.path().join("prefs")).expect("moved");
+    let unknown = "error: unknown flag: --nosuch\nSee 'kubectl runx --help' for usage.\n[1]";
+    assert_eq!(kubectl("runx --kuberc=prefs web --nosuch"), unknown);
+    let missing = "error occurred while applying preferences kuberc error kuberc: open none: no such file or directory";
+    assert_eq!(kubectl("--kuberc none config view"), format!("{missing}\n[1]"));
+}
+
+#[test]
 fn manifests_are_applied_to_an_embedded_cluster() {
     let folder = tempfile::tempdir().expect("a scratch folder");
     let knarr = |line: &str, stdin: &str| run(folder.path(), "knarr", &format!("--embedded=it {line}"), stdin);

@@ -50,8 +50,8 @@ pub struct GlobalArgs {
     /// The kubeconfig file to use
     #[arg(long, value_name = "FILE")]
     pub kubeconfig: Option<String>,
-    /// File of preferences; accepted, not read
-    #[arg(long, value_name = "FILE", hide = true)]
+    /// File of preferences, ~/.kube/kuberc by default; KUBERC=off leaves it aside
+    #[arg(long, value_name = "FILE")]
     pub kuberc: Option<String>,
     /// Accepted, without effect
     #[arg(long, hide = true)]
