@@ -4,7 +4,7 @@ use http::{HeaderValue, Response, header};
 use serde_json::json;
 
 use crate::kinds::table::Group;
-use crate::kinds::{Kind, Kinds};
+use crate::kinds::{self, Kind, Kinds};
 use crate::object::{Status, Value, json as go_json};
 
 use super::negotiate::{self, Accepted};
@@ -233,5 +233,5 @@ fn aggregated_answer(kinds: &Kinds, core: bool, version: &str, if_none_match: &s
 
 /// What the server says about its version.
 pub fn version(accepted: &Accepted) -> Response<Body> {
-    respond::value(200, &Value::Object(Kinds::version_info().clone()), &Accepted { pretty: true, ..accepted.clone() })
+    respond::value(200, &Value::Object(kinds::version::info().clone()), &Accepted { pretty: true, ..accepted.clone() })
 }

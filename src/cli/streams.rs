@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
 use std::io::{self, BufWriter, IsTerminal, Read, Write};
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 
 /// The three streams, and which of them are terminals.
 ///
@@ -91,21 +92,31 @@ impl Streams {
     }
 }
 
-/// Environment variables as they were when the program started.
-#[derive(Clone, Debug, Default)]
+/// Environment variables: the process's, read when first asked for, or others.
+#[derive(Clone, Debug)]
 pub struct Env {
-    vars: BTreeMap<OsString, OsString>,
+    vars: OnceLock<BTreeMap<OsString, OsString>>,
+}
+
+impl Default for Env {
+    fn default() -> Self {
+        Self::of([])
+    }
 }
 
 impl Env {
     /// The process's environment.
-    pub fn process() -> Self {
-        Self { vars: std::env::vars_os().collect() }
+    pub const fn process() -> Self {
+        Self { vars: OnceLock::new() }
     }
 
     /// An environment of the given variables only.
     pub fn of(vars: impl IntoIterator<Item = (OsString, OsString)>) -> Self {
-        Self { vars: vars.into_iter().collect() }
+        Self { vars: OnceLock::from(vars.into_iter().collect::<BTreeMap<_, _>>()) }
+    }
+
+    fn vars(&self) -> &BTreeMap<OsString, OsString> {
+        self.vars.get_or_init(|| std::env::vars_os().collect())
     }
 
     /// A variable; `None` when it is unset or not text.
@@ -120,12 +131,12 @@ impl Env {
 
     /// A variable as the system holds it.
     pub fn os(&self, name: &str) -> Option<&OsStr> {
-        self.vars.get(OsStr::new(name)).map(OsString::as_os_str)
+        self.vars().get(OsStr::new(name)).map(OsString::as_os_str)
     }
 
     /// All variables, sorted by name.
     pub fn iter(&self) -> impl Iterator<Item = (&OsStr, &OsStr)> {
-        self.vars.iter().map(|(name, value)| (name.as_os_str(), value.as_os_str()))
+        self.vars().iter().map(|(name, value)| (name.as_os_str(), value.as_os_str()))
     }
 
     /// The user's home folder.

@@ -7,7 +7,7 @@ use super::context::Context;
 use super::error::{Error, Result};
 use super::verb::Run;
 use crate::client::Request;
-use crate::kinds::Kinds;
+use crate::kinds;
 use crate::kustomize;
 use crate::object::go::quote;
 
@@ -28,11 +28,8 @@ pub struct VersionArgs {
 fn client_version() -> Value {
     const FIELDS: [&str; 8] =
         ["buildDate", "compiler", "gitCommit", "gitTreeState", "gitVersion", "goVersion", "major", "minor"];
-    let server = Kinds::version_info();
-    let mut version: serde_json::Map<String, Value> = FIELDS
-        .into_iter()
-        .map(|field| (field.to_owned(), server.get(field).cloned().unwrap_or_else(|| json!(""))))
-        .collect();
+    let mut version: serde_json::Map<String, Value> =
+        FIELDS.into_iter().map(|field| (field.to_owned(), json!(kinds::version::field(field)))).collect();
     let arch = match std::env::consts::ARCH {
         "x86_64" => "amd64",
         "aarch64" => "arm64",
@@ -52,7 +49,6 @@ impl Run for VersionArgs {
         if !matches!(output, "" | "yaml" | "json") {
             return Err(Error::new("--output must be 'yaml' or 'json'"));
         }
-        let client = client_version();
         let (server, failure) = match self.client {
             true => (None, None),
             false => match cx.json(Request::get("/version").query("timeout", "32s")).await {
@@ -60,17 +56,17 @@ impl Run for VersionArgs {
                 Err(error) => (None, Some(error)),
             },
         };
-        let skew = server.as_ref().map_or(Ok(None), |server| skew(&client, server));
+        let skew = server.as_ref().map_or(Ok(None), |server| skew(&client_version(), server));
         match output {
             "" => {
-                let text = |version: &Value| version["gitVersion"].as_str().unwrap_or_default().to_owned();
-                cx.line(format!("Client Version: {}\nKustomize Version: {}", text(&client), kustomize::VERSION))?;
+                let client = kinds::version::field("gitVersion");
+                cx.line(format!("Client Version: {client}\nKustomize Version: {}", kustomize::VERSION))?;
                 if let Some(server) = &server {
-                    cx.line(format!("Server Version: {}", text(server)))?;
+                    cx.line(format!("Server Version: {}", server["gitVersion"].as_str().unwrap_or_default()))?;
                 }
             }
             format => {
-                let mut all = json!({"clientVersion": client, "kustomizeVersion": kustomize::VERSION});
+                let mut all = json!({"clientVersion": client_version(), "kustomizeVersion": kustomize::VERSION});
                 if let Some(server) = server {
                     all["serverVersion"] = server;
                 }

@@ -11,6 +11,7 @@ use super::pods;
 use super::runtime::{Action, ApiError, Cache, Change, Controller, Key, Resource, Watch, World, owner_reference};
 use crate::kinds::rules::cron::{self, Schedule};
 use crate::object::meta::{bool_at, get, int_at, list_at, str_at};
+use crate::object::zone::Zone;
 use crate::object::{Map, Value, meta};
 
 /// The annotation with the time for which a job was made.
@@ -151,7 +152,7 @@ impl<'a> Turn<'a> {
     fn schedule(&mut self) {
         let zone_name = str_at(self.cron, &["spec", "timeZone"]);
         let zone = if zone_name.is_empty() { "UTC" } else { zone_name };
-        let Some(zone) = cron::time_zone(zone) else {
+        let Some(zone) = Zone::named(zone) else {
             let quoted = crate::object::go::quote(zone_name);
             let message = format!("invalid timeZone: {quoted}: unknown time zone {zone_name}");
             return self.tell("Warning", "UnknownTimeZone", message);
@@ -168,10 +169,10 @@ impl<'a> Turn<'a> {
                 );
             }
         };
-        if let Some(due) = self.last_due(&schedule, zone) {
-            self.start(due, zone);
+        if let Some(due) = self.last_due(&schedule, &zone) {
+            self.start(due, &zone);
         }
-        if let Some(next) = schedule.next(self.world.now, zone) {
+        if let Some(next) = schedule.next(self.world.now, &zone) {
             let wait = (next - self.world.now).to_std().unwrap_or_default();
             // Surely not before that time.
             self.actions.push(Action::RequeueAfter(wait + Duration::from_millis(100)));
@@ -183,7 +184,7 @@ impl<'a> Turn<'a> {
     }
 
     /// The last scheduled time up to now for which there was no job yet.
-    fn last_due(&mut self, schedule: &Schedule, zone: chrono_tz::Tz) -> Option<DateTime<Utc>> {
+    fn last_due(&mut self, schedule: &Schedule, zone: &Zone) -> Option<DateTime<Utc>> {
         let now = self.world.now;
         let mut earliest = pods::time_at(self.cron, &["status", "lastScheduleTime"])
             .or_else(|| pods::time_at(self.cron, &["metadata", "creationTimestamp"]))?;
@@ -207,7 +208,7 @@ impl<'a> Turn<'a> {
         Some(last)
     }
 
-    fn start(&mut self, due: DateTime<Utc>, zone: chrono_tz::Tz) {
+    fn start(&mut self, due: DateTime<Utc>, zone: &Zone) {
         if self.starting_deadline().is_some_and(|deadline| due + deadline < self.world.now) {
             let time = due.format("%a, %d %b %Y %H:%M:%S %z");
             return self.tell("Warning", "MissSchedule", format!("Missed scheduled time to start a job: {time}"));
@@ -232,7 +233,7 @@ impl<'a> Turn<'a> {
             }
             _ => {}
         }
-        let local = due.with_timezone(&zone).to_rfc3339_opts(SecondsFormat::Secs, true);
+        let local = zone.at(due).to_rfc3339_opts(SecondsFormat::Secs, true);
         self.actions.push(Action::Create { resource: jobs(), object: job(self.cron, &name, &local) });
         self.tell("Normal", "SuccessfulCreate", format!("Created job {name}"));
         self.status.insert("lastScheduleTime".into(), json!(stamp(due)));

@@ -38,9 +38,7 @@ const KEPT: usize = 2_000;
 fn language() -> &'static Env {
     static LANGUAGE: OnceLock<Env> = OnceLock::new();
     LANGUAGE.get_or_init(|| {
-        let mut env = Env::stdlib().with_optional_support(true);
-        // Only the macro of this extension is of use; one that is there already is there all the same.
-        let _ = env.add_extension(cel::extensions::lists);
+        let mut env = Env::default().with_optional_support(true);
         macros::add(&mut env);
         env
     })

@@ -30,6 +30,8 @@ fn the_language_itself() {
     all(&[
         ("x.a.all(i, i > 0) && x.s.startsWith('te')", "true"),
         ("x.a.map(i, i * 2)", "[2,4,6]"),
+        ("x.a.map(i, i > 1, i * 2)", "[4,6]"),
+        ("x.a.exists(i, i > 2) && !x.a.exists(i, i > 3) && !x.a.existsOne(i, i > 1)", "true"),
         ("x.a.filter(i, i != 2).size()", "2"),
         ("x.a.exists_one(i, i == 3)", "true"),
         ("x.none == 1", "no such key: none"),
@@ -56,6 +58,8 @@ fn optional_values_and_two_variables() {
         ("x.?m.?k.value()", "\"v\""),
         ("x.m[?'q'].hasValue()", "false"),
         ("optional.of(2).optMap(y, y + 1).orValue(0)", "3"),
+        ("optional.none().optMap(y, y + 1).hasValue()", "false"),
+        ("x.?m.optFlatMap(m, m.?k).value() + x.?none.optFlatMap(m, m.?k).orValue('!')", "\"v!\""),
         ("optional.none().value()", "optional.none() dereference"),
         ("[1, ?optional.none(), ?optional.of(3)]", "[1,3]"),
         ("x.m.all(k, v, k < v)", "true"),
@@ -103,6 +107,10 @@ fn errors_show_their_place() {
     );
     let environment = Environment::default().declared("self", &Arc::new(self_));
     let why = |text: &str| environment.compile(text).err().unwrap_or_default();
+    let wrong = |text: &str| why(text).lines().next().unwrap_or_default().to_owned();
+    assert_eq!(wrong("has(self)"), "ERROR: <input>:1:5: invalid argument to has() macro");
+    assert_eq!(wrong("self.l.all(1, true)"), "ERROR: <input>:1:12: argument must be a simple name");
+    assert_eq!(wrong("self.l.all(i, i, true)"), "ERROR: <input>:1:15: duplicate variable name: i");
     assert_eq!(why("self.nope"), "ERROR: <input>:1:5: undefined field 'nope'\n | self.nope\n | ....^");
     assert_eq!(
         why("self.a == 'x'"),

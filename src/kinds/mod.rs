@@ -13,6 +13,7 @@ pub mod go_types;
 pub mod rules;
 pub mod schema;
 pub mod table;
+pub mod version;
 
 pub use schema::{Schema, SchemaNode, Schemas};
 pub use table::{Kind, Kinds, Subresource};

@@ -135,9 +135,6 @@ pub struct Group {
     pub preferred: String,
 }
 
-/// The version that `/version` reports, field by field.
-pub type VersionInfo = serde_json::Map<String, serde_json::Value>;
-
 /// A set of kinds with its look-ups. The built-in set is [`Kinds::builtin`]; a client's discovery and a server's
 /// custom resource definitions make others.
 #[derive(Clone, Debug, Default)]
@@ -152,17 +149,7 @@ pub struct Kinds {
 #[serde(rename_all = "camelCase")]
 struct Data {
     group_order: Vec<Group>,
-    version: VersionInfo,
     resources: Vec<Kind>,
-}
-
-fn data() -> &'static (Kinds, VersionInfo) {
-    static DATA: OnceLock<(Kinds, VersionInfo)> = OnceLock::new();
-    DATA.get_or_init(|| {
-        let data: Data = serde_json::from_str(include_str!("data/resources.json"))
-            .unwrap_or_else(|e| unreachable!("data/resources.json is part of the program and well formed: {e}"));
-        (Kinds::new(data.group_order, data.resources.into_iter().map(Arc::new).collect()), data.version)
-    })
 }
 
 impl Kinds {
@@ -177,12 +164,12 @@ impl Kinds {
 
     /// The kinds that a Kubernetes 1.36 API server serves by default.
     pub fn builtin() -> &'static Self {
-        &data().0
-    }
-
-    /// The version information of the reference server.
-    pub fn version_info() -> &'static VersionInfo {
-        &data().1
+        static BUILTIN: OnceLock<Kinds> = OnceLock::new();
+        BUILTIN.get_or_init(|| {
+            let data: Data = serde_json::from_str(include_str!("data/resources.json"))
+                .unwrap_or_else(|e| unreachable!("data/resources.json is part of the program and well formed: {e}"));
+            Self::new(data.group_order, data.resources.into_iter().map(Arc::new).collect())
+        })
     }
 
     /// Adds a row; a row with the same group, version and plural is replaced.

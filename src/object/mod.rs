@@ -19,6 +19,7 @@ pub mod quantity;
 pub mod selector;
 pub mod status;
 pub mod time;
+pub mod zone;
 
 pub use gvk::{GroupKind, GroupVersion, GroupVersionKind, GroupVersionResource};
 pub use serde_json::{Map, Value};

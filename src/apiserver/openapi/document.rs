@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use serde_json::json;
 
-use crate::kinds::Kinds;
+use crate::kinds::{Kinds, version};
 use crate::object::{Map, Value};
 
 use super::super::registry::{Resource, Snapshot};
@@ -80,15 +80,11 @@ fn group_version(snapshot: &Snapshot, group: &str, version: &str) -> Option<Map<
 
 /// The whole document: paths, and every schema that they lead to.
 fn assemble(snapshot: &Snapshot, paths: Map<String, Value>, custom: &[&Resource], parts: &[&str]) -> Value {
-    let version = Kinds::version_info();
-    let text = |field: &str| version.get(field).and_then(Value::as_str).unwrap_or_default().to_owned();
-    // Documents of custom resources are made by another builder, which takes the version of the release.
-    let shown = match custom.is_empty() {
-        true => format!("{}.{}", text("major"), text("minor")),
-        false => text("gitVersion"),
+    // Documents of custom resources are made by another builder, which has a version of its own.
+    let (title, shown) = match custom.is_empty() {
+        true => ("Kubernetes", format!("{}.{}", version::field("major"), version::field("minor"))),
+        false => ("Kubernetes CRD Swagger", "v0.1.0".to_owned()),
     };
-    let title = if custom.is_empty() { "Kubernetes" } else { "Kubernetes CRD Swagger" };
-    let shown = if custom.is_empty() { shown } else { "v0.1.0".to_owned() };
     let mut wanted = BTreeSet::new();
     let paths = Value::Object(paths);
     schemas::references(&paths, &mut wanted);

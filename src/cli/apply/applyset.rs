@@ -17,7 +17,7 @@ use crate::cli::delete::{self, Deletion};
 use crate::cli::error::{Error, Result};
 use crate::cli::targets;
 use crate::client::{self, ListOptions, Request};
-use crate::kinds::{Kind, Kinds};
+use crate::kinds::{self, Kind, Kinds};
 use crate::object::go::quote;
 use crate::object::json::to_compact;
 use crate::object::{GroupKind, Value, meta};
@@ -240,7 +240,7 @@ impl ApplySet {
         let text = |words: Vec<&str>| words.join(",");
         let kinds: Vec<&str> = extent.kinds.keys().map(String::as_str).collect();
         let others = extent.namespaces.iter().map(String::as_str).filter(|name| *name != self.parent.namespace);
-        let version = Kinds::version_info().get("gitVersion").and_then(Value::as_str).unwrap_or_default();
+        let version = kinds::version::field("gitVersion");
         let mut object = json!({
             "apiVersion": self.parent.kind.api_version(),
             "kind": self.parent.kind.kind,

@@ -1,9 +1,10 @@
 //! Parts of timestamps and durations.
 
-use chrono::{DateTime, Datelike, FixedOffset, Offset, TimeZone, Timelike};
+use chrono::{DateTime, Datelike, FixedOffset, Offset, Timelike};
 
 use crate::expressions::eval::Outcome;
 use crate::expressions::value::Value;
+use crate::object::zone::Zone;
 
 /// Reads a point in time as RFC 3339 has it.
 pub(super) fn parse(text: &str) -> Option<DateTime<FixedOffset>> {
@@ -18,9 +19,7 @@ fn in_zone(time: &DateTime<FixedOffset>, zone: &str) -> Option<DateTime<FixedOff
         let minutes: i32 = minutes.parse().ok()?;
         return Some(time.with_timezone(&FixedOffset::east_opt(sign * (hours * 3600 + minutes * 60))?));
     }
-    let zone: chrono_tz::Tz = zone.parse().ok()?;
-    let offset = zone.offset_from_utc_datetime(&time.naive_utc()).fix();
-    Some(time.with_timezone(&offset))
+    Some(Zone::named(zone)?.at(time.to_utc()))
 }
 
 pub(super) fn call(name: &str, args: &[Value]) -> Option<Outcome> {

@@ -8,7 +8,7 @@ use super::pod::{convert_spec_in, validate_template, warnings as pod_warnings};
 use super::value::Fields;
 use super::{GENERIC, GarbageCollection, MetaCheck, Rules, StatusSplit, check, cron, internal};
 use crate::object::field::{Error, ErrorKind, ErrorList, Path};
-use crate::object::{Value, meta};
+use crate::object::{Value, meta, zone};
 
 const UID_LABEL: &str = "batch.kubernetes.io/controller-uid";
 const NAME_LABEL: &str = "batch.kubernetes.io/job-name";
@@ -485,7 +485,7 @@ fn time_zone(errors: &mut ErrorList, path: &Path, zone: &str, old: Option<&Value
         errors.push(Error::invalid(path, zone, message));
     }
     // Go's library knows the zone `Local`, in just this spelling.
-    if !cron::is_time_zone(zone) && zone != "Local" {
+    if !zone::is_known(zone) && zone != "Local" {
         errors.push(Error::invalid(path, zone, format!("unknown time zone {zone}")));
     }
 }

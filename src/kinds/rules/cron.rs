@@ -1,7 +1,8 @@
 //! Schedules in the standard five-field form, with the errors of `robfig/cron`.
 
-use chrono::{DateTime, Datelike, Days, NaiveDate, TimeZone, Utc};
-use chrono_tz::Tz;
+use chrono::{DateTime, Datelike, Days, NaiveDate, Utc};
+
+use crate::object::zone::{self, Zone};
 
 /// A parsed schedule: one bit per value that a field allows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,12 +31,12 @@ const SEARCHED_DAYS: u64 = 5 * 366;
 impl Schedule {
     /// The first moment after `after` at which the schedule is due, read by the clock of `zone`. Local times that a
     /// clock change leaves out are left out; of those that it repeats, the first counts.
-    pub fn next(&self, after: DateTime<Utc>, zone: Tz) -> Option<DateTime<Utc>> {
+    pub fn next(&self, after: DateTime<Utc>, zone: &Zone) -> Option<DateTime<Utc>> {
         if let Some(every) = self.every {
             let whole = after.timestamp() + i64::try_from(every).ok()?;
             return DateTime::from_timestamp(whole, 0);
         }
-        let today = after.with_timezone(&zone).date_naive();
+        let today = zone.at(after).date_naive();
         (0..SEARCHED_DAYS)
             .filter_map(|days| today.checked_add_days(Days::new(days)))
             .filter(|day| self.has_day(*day))
@@ -52,21 +53,15 @@ impl Schedule {
         bit(self.months, day.month()) && matches
     }
 
-    fn first_of_day(&self, day: NaiveDate, after: DateTime<Utc>, zone: Tz) -> Option<DateTime<Utc>> {
+    fn first_of_day(&self, day: NaiveDate, after: DateTime<Utc>, zone: &Zone) -> Option<DateTime<Utc>> {
         let due = |set: u64, count: u32| (0..count).filter(move |at| set & (1 << at) != 0);
         due(self.hours, 24).find_map(|hour| {
             due(self.minutes, 60)
                 .filter_map(|minute| day.and_hms_opt(hour, minute, 0))
-                .filter_map(|local| zone.from_local_datetime(&local).earliest())
-                .map(|time| time.to_utc())
+                .filter_map(|local| zone.first(local))
                 .find(|time| *time > after)
         })
     }
-}
-
-/// The time zone of that name in the IANA database.
-pub fn time_zone(name: &str) -> Option<Tz> {
-    name.parse().ok()
 }
 
 struct Bounds {
@@ -85,11 +80,6 @@ const MONTHS: Bounds = Bounds {
 };
 const WEEKDAYS: Bounds = Bounds { low: 0, high: 6, names: &["sun", "mon", "tue", "wed", "thu", "fri", "sat"] };
 
-/// Whether the IANA database has a time zone of that name.
-pub fn is_time_zone(name: &str) -> bool {
-    name == "UTC" || name.parse::<chrono_tz::Tz>().is_ok()
-}
-
 /// Parses a schedule.
 ///
 /// # Errors
@@ -102,7 +92,7 @@ pub fn parse(spec: &str) -> Result<Schedule, String> {
     let mut rest = spec;
     if let Some(zoned) = spec.strip_prefix("TZ=").or_else(|| spec.strip_prefix("CRON_TZ=")) {
         let (zone, after) = zoned.split_once(' ').unwrap_or((zoned, ""));
-        if !is_time_zone(zone) && !zone.is_empty() && zone != "Local" {
+        if !zone::is_known(zone) && !zone.is_empty() && zone != "Local" {
             return Err(format!("provided bad location {zone}: unknown time zone {zone}"));
         }
         rest = after.trim();
@@ -242,15 +232,16 @@ mod tests {
     #[test]
     fn the_next_time_follows_the_clock_of_the_zone() {
         let at = |text: &str| DateTime::parse_from_rfc3339(text).expect("a time").to_utc();
-        let next = |spec: &str, after: &str, zone: Tz| parse(spec).expect("a schedule").next(at(after), zone);
-        assert_eq!(next("* * * * *", "2026-01-01T00:00:30Z", Tz::UTC), Some(at("2026-01-01T00:01:00Z")));
-        assert_eq!(next("0 0 1 1 *", "2026-01-01T00:00:00Z", Tz::UTC), Some(at("2027-01-01T00:00:00Z")));
-        assert_eq!(next("30 4 * * mon", "2026-01-01T00:00:00Z", Tz::Europe__Berlin), Some(at("2026-01-05T03:30:00Z")));
+        let next = |spec: &str, after: &str, zone: &Zone| parse(spec).expect("a schedule").next(at(after), zone);
+        let (utc, berlin) = (Zone::utc(), Zone::named("Europe/Berlin").expect("a zone"));
+        assert_eq!(next("* * * * *", "2026-01-01T00:00:30Z", &utc), Some(at("2026-01-01T00:01:00Z")));
+        assert_eq!(next("0 0 1 1 *", "2026-01-01T00:00:00Z", &utc), Some(at("2027-01-01T00:00:00Z")));
+        assert_eq!(next("30 4 * * mon", "2026-01-01T00:00:00Z", &berlin), Some(at("2026-01-05T03:30:00Z")));
         // Either the 13th or a Friday, whichever comes first.
-        assert_eq!(next("0 0 13 * 5", "2026-01-03T00:00:00Z", Tz::UTC), Some(at("2026-01-09T00:00:00Z")));
+        assert_eq!(next("0 0 13 * 5", "2026-01-03T00:00:00Z", &utc), Some(at("2026-01-09T00:00:00Z")));
         // Half past two does not exist on the day of the change.
-        assert_eq!(next("30 2 * * *", "2026-03-28T12:00:00Z", Tz::Europe__Berlin), Some(at("2026-03-30T00:30:00Z")));
-        assert_eq!(next("0 0 30 2 *", "2026-01-01T00:00:00Z", Tz::UTC), None);
-        assert_eq!(next("@every 90s", "2026-01-01T00:00:10Z", Tz::UTC), Some(at("2026-01-01T00:01:40Z")));
+        assert_eq!(next("30 2 * * *", "2026-03-28T12:00:00Z", &berlin), Some(at("2026-03-30T00:30:00Z")));
+        assert_eq!(next("0 0 30 2 *", "2026-01-01T00:00:00Z", &utc), None);
+        assert_eq!(next("@every 90s", "2026-01-01T00:00:10Z", &utc), Some(at("2026-01-01T00:01:40Z")));
     }
 }
