@@ -162,6 +162,42 @@ fn replicas_have_owners_through_scale() {
 }
 
 #[test]
+fn policies_judge_what_goes_to_subresources() {
+    let server = Server::start();
+    let pods = "/api/v1/namespaces/default/pods";
+    let account = json!({"metadata": {"name": "default"}});
+    server.post("/api/v1/namespaces/default/serviceaccounts", &account);
+    let pod = json!({"metadata": {"name": "p"}, "spec": {"containers": [{"name": "c", "image": "i"}]}});
+    assert_eq!(server.post(pods, &pod).0, 201);
+    let rule = |operation: &str, resources: &[&str]| json!({"operations": [operation], "apiGroups": [""], "apiVersions": ["v1"], "resources": resources});
+    let rules =
+        [rule("CREATE", &["pods/eviction", "pods/binding", "serviceaccounts/token"]), rule("CONNECT", &["pods/exec"])];
+    let said = "request.operation + ' ' + request.kind.kind + ' ' + request.subResource + \
+                (has(object.command) ? ' ' + object.command[0] : '')";
+    let policy = json!({"metadata": {"name": "no"}, "spec": {"matchConstraints": {"resourceRules": rules},
+        "validations": [{"expression": "false", "messageExpression": said}]}});
+    let group = "/apis/admissionregistration.k8s.io/v1";
+    assert_eq!(server.post(&format!("{group}/validatingadmissionpolicies"), &policy).0, 201);
+    let binding = json!({"metadata": {"name": "no"}, "spec": {"policyName": "no", "validationActions": ["Deny"]}});
+    assert_eq!(server.post(&format!("{group}/validatingadmissionpolicybindings"), &binding).0, 201);
+    let eviction = json!({"apiVersion": "policy/v1", "kind": "Eviction", "metadata": {"name": "p"}});
+    let node = json!({"apiVersion": "v1", "kind": "Binding", "metadata": {"name": "p"}, "target": {"name": "n"}});
+    let token = json!({"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": {"audiences": []}});
+    let cases = [
+        (format!("{pods}/p/eviction"), eviction, "CREATE Eviction eviction"),
+        (format!("{pods}/p/binding"), node, "CREATE Binding binding"),
+        ("/api/v1/namespaces/default/serviceaccounts/default/token".into(), token, "CREATE TokenRequest token"),
+        (format!("{pods}/p/exec?command=ls"), json!({}), "CONNECT PodExecOptions exec ls"),
+    ];
+    for (path, body, told) in cases {
+        let (code, status) = server.post(&path, &body);
+        let message = status["message"].as_str().unwrap_or_default();
+        assert!(code == 422 && message.ends_with(&format!("denied request: {told}")), "{path}: {code} {status}");
+    }
+    assert_eq!(server.get(&format!("{pods}/p")).0, 200, "it has not been evicted");
+}
+
+#[test]
 fn messages_show_empty_lists_that_were_sent() {
     let server = Server::start();
     let claims = "/apis/resource.k8s.io/v1/namespaces/default/resourceclaims";

@@ -32,6 +32,7 @@ pub async fn answer(request: &Request) -> Answer {
         PodLogOptions::of(&request.query, &request.info.name)?;
     }
     if subresource == "proxy" {
+        super::review::connection(request).await?;
         return super::proxy::answer(request);
     }
     if subresource != "log" {
@@ -39,6 +40,7 @@ pub async fn answer(request: &Request) -> Answer {
         let attributes =
             auth::Attributes { verb: "create".into(), ..auth::Attributes::of(&request.info, &request.query) };
         request.core.auth.authorize(&request.core, &request.user, &attributes)?;
+        super::review::connection(request).await?;
     }
     let object = get::read(request)?;
     let container = match subresource {

@@ -10,6 +10,7 @@ pub mod connect;
 pub mod log;
 pub mod pod;
 mod proxy;
+mod review;
 mod scale;
 mod token;
 

@@ -10,9 +10,12 @@ use crate::apiserver::options::{DeleteOptions, WriteOptions};
 use crate::apiserver::store::{Encoded, Entry, Expect, Write, WriteError};
 use crate::apiserver::verbs::{delete, get};
 use crate::apiserver::{decode, respond};
+use crate::object::field::{self, Error, ErrorList, Path};
 use crate::object::selector::LabelSelector;
 use crate::object::status::Cause;
 use crate::object::{GroupVersionKind, Status, Value, meta};
+
+use super::review::Review;
 
 /// How often a write is tried again when another request was faster.
 const ATTEMPTS: usize = 20;
@@ -47,11 +50,14 @@ pub async fn bind(request: &Request) -> Answer {
     let kind = GroupVersionKind::new("", "v1", "Binding");
     let decoded = decode::of_kind(&kind, &request.body, request.body_encoding()?)?;
     options.report(request, decoded.strict)?;
-    let binding = decoded.object;
+    let review = Review::of_creation(request, decoded.object, &options).await?;
+    let binding = review.object();
     let name = meta::name(&binding).to_owned();
     if !request.info.name.is_empty() && name != request.info.name {
         return Err(Status::bad_request("name in URL does not match name in Binding object"));
     }
+    check_target(&binding)?;
+    review.judge(&binding).await?;
     let node = meta::str_at(&binding, &["target", "name"]).to_owned();
     for _ in 0..ATTEMPTS {
         let key = format!("/registry/pods/{}/{name}", request.info.namespace);
@@ -64,6 +70,20 @@ pub async fn bind(request: &Request) -> Answer {
         }
     }
     Err(Status::conflict("", "pods/binding", &name, "the pod was changed by another request"))
+}
+
+/// A binding leads to a node; the findings come as an error of the server's own, as from the reference server.
+fn check_target(binding: &Value) -> Result<(), Status> {
+    let target = Path::new("target");
+    let kind = meta::str_at(binding, &["target", "kind"]);
+    let mut errors = ErrorList::new();
+    if !matches!(kind, "" | "Node") {
+        errors.push(Error::not_supported(&target.child("kind"), kind, &["Node", "<empty>"]));
+    }
+    if meta::str_at(binding, &["target", "name"]).is_empty() {
+        errors.push(Error::required(&target.child("name"), ""));
+    }
+    if errors.is_empty() { Ok(()) } else { Err(Status::failure(500, "", field::aggregate(&errors))) }
 }
 
 fn check_bindable(pod: &Value, binding: &Value) -> Result<(), Status> {
@@ -119,20 +139,28 @@ pub async fn evict(request: &Request) -> Answer {
     let options = WriteOptions::of(request, "CreateOptions")?;
     let parsed = decode::parse(&request.body, request.body_encoding()?)
         .map_err(|why| decode::unrecognized("Eviction", &why, &request.body))?;
-    let eviction = parsed.value;
+    let mut eviction = parsed.value;
+    for (field, default) in [("apiVersion", "policy/v1"), ("kind", "Eviction")] {
+        if meta::str_at(&eviction, &[field]).is_empty() {
+            meta::set(&mut eviction, &[field], default);
+        }
+    }
+    let review = Review::of_creation(request, eviction, &options).await?;
+    let eviction = review.object();
     if meta::name(&eviction) != request.info.name {
         return Err(Status::bad_request("name in URL does not match name in Eviction object"));
     }
-    let pod = get::read(request)?;
     let mut delete_options = DeleteOptions::of_value(eviction.get("deleteOptions").cloned().unwrap_or(json!({})))?;
     delete_options.dry_run |= options.dry_run;
+    review.judge(&eviction).await?;
+    let pod = get::read(request)?;
     if !may_go_freely(&pod) {
         spend_budget(request, &pod, delete_options.dry_run).await?;
     }
     if !delete_options.dry_run {
         mark_evicted(request).await?;
     }
-    delete::delete_named(request, &request.info.name, &delete_options).await?;
+    delete::delete_admitted(request, &request.info.name, &delete_options).await?;
     created(request)
 }
 
@@ -239,7 +267,7 @@ fn take_one(request: &Request, pod: &Value, budget: &mut Value) -> Result<(), St
     }
     let allowed = number(budget, "disruptionsAllowed");
     if allowed < 0 {
-        let status = Status::forbidden("policy", "poddisruptionbudgets", &name, "pdb disruptions allowed is negative");
+        let status = Status::forbidden("policy", "poddisruptionbudget", &name, "pdb disruptions allowed is negative");
         return Err(status);
     }
     if allowed == 0 {

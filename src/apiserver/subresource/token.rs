@@ -11,6 +11,8 @@ use crate::apiserver::{decode, respond};
 use crate::object::field::{Error, ErrorList, Path};
 use crate::object::{GroupKind, GroupVersionKind, Status, Value, meta};
 
+use super::review::Review;
+
 /// Seconds for which a token is good when the request does not say.
 const DEFAULT_SECONDS: i64 = 3600;
 
@@ -32,7 +34,8 @@ pub async fn create(request: &Request) -> Answer {
     let kind = GroupVersionKind::new("authentication.k8s.io", "v1", "TokenRequest");
     let decoded = decode::of_kind(&kind, &request.body, request.body_encoding()?)?;
     options.report(request, decoded.strict)?;
-    let asked = decoded.object;
+    let review = Review::of_creation(request, decoded.object, &options).await?;
+    let asked = review.object();
     let account = get::read(request)?;
     check_name(request, &asked)?;
     let seconds = meta::int_at(&asked, &["spec", "expirationSeconds"]).unwrap_or(DEFAULT_SECONDS);
@@ -42,9 +45,10 @@ pub async fn create(request: &Request) -> Answer {
     if audiences.is_empty() {
         audiences.push(json!(issuer));
     }
+    let now = request.core.now();
+    review.judge(&complete(&asked, &account, &audiences, seconds, &timestamp(now))).await?;
     let bound = meta::get(&asked, &["spec", "boundObjectRef"]).filter(|bound| !bound.is_null());
     let bound_claim = bound.map(|bound| bound_object(request, bound)).transpose()?;
-    let now = request.core.now();
     let claims = claims(request, &account, &issuer, &audiences, seconds, bound_claim.as_ref());
     let token = request.core.tokens.token(&claims);
     let token = token.ok_or_else(|| Status::internal("the token could not be signed"))?;
@@ -65,6 +69,18 @@ pub async fn create(request: &Request) -> Answer {
         "status": {"token": token, "expirationTimestamp": timestamp(now + Duration::seconds(seconds))},
     });
     respond::object(request, 201, &answer)
+}
+
+/// A token request with what the server fills in, as admission judges it.
+fn complete(asked: &Value, account: &Value, audiences: &[Value], seconds: i64, now: &str) -> Value {
+    let mut complete = asked.clone();
+    meta::set(&mut complete, &["metadata", "name"], meta::name(account));
+    meta::set(&mut complete, &["metadata", "namespace"], meta::namespace(account));
+    meta::set(&mut complete, &["metadata", "creationTimestamp"], now);
+    meta::set(&mut complete, &["spec", "audiences"], audiences.to_vec());
+    meta::set(&mut complete, &["spec", "expirationSeconds"], seconds);
+    meta::set(&mut complete, &["status"], json!({"token": "", "expirationTimestamp": null}));
+    complete
 }
 
 fn check_name(request: &Request, asked: &Value) -> Result<(), Status> {

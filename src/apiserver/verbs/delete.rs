@@ -3,7 +3,7 @@
 use chrono::{DateTime, Duration, Utc};
 use serde_json::json;
 
-use crate::apiserver::admission::Operation;
+use crate::apiserver::admission::{Attributes, Operation};
 use crate::apiserver::context::{Answer, Request};
 use crate::apiserver::core::{store_failure, timestamp};
 use crate::apiserver::options::{DeleteOptions, ListOptions};
@@ -117,20 +117,42 @@ pub async fn delete_collection(request: &Request) -> Answer {
 ///
 /// 403, 404, 409.
 pub async fn delete_named(request: &Request, name: &str, options: &DeleteOptions) -> Result<Deleted, Status> {
-    let (core, resource) = (&request.core, &request.resource);
+    let core = &request.core;
     let mut attributes = request.attributes(Operation::Delete, None, None, options.value.clone(), options.dry_run);
     name.clone_into(&mut attributes.name);
     core.admission.admit(core, &mut attributes).await?;
+    remove(request, name, options, Some(attributes)).await
+}
+
+/// As [`delete_named`], for a request that admission has judged already.
+///
+/// # Errors
+///
+/// As [`delete_named`].
+pub async fn delete_admitted(request: &Request, name: &str, options: &DeleteOptions) -> Result<Deleted, Status> {
+    remove(request, name, options, None).await
+}
+
+/// Deletes an object; admission judges it where there are attributes.
+async fn remove(
+    request: &Request,
+    name: &str,
+    options: &DeleteOptions,
+    mut attributes: Option<Attributes>,
+) -> Result<Deleted, Status> {
+    let (core, resource) = (&request.core, &request.resource);
     for _ in 0..ATTEMPTS {
         let Some(entry) = core.store.get(&resource.key(request.namespace(), name)) else {
             return Err(Status::not_found(resource.group(), resource.plural(), name));
         };
         let object = resource.stored_object(&entry);
         check_preconditions(request, name, options, &object)?;
-        attributes.old = Some(object.clone());
-        let judged = core.admission.validate(core, &mut attributes).await;
-        request.warn_all(std::mem::take(&mut attributes.warnings));
-        judged?;
+        if let Some(attributes) = &mut attributes {
+            attributes.old = Some(object.clone());
+            let judged = core.admission.validate(core, attributes).await;
+            request.warn_all(std::mem::take(&mut attributes.warnings));
+            judged?;
+        }
         if let Some(deleted) = attempt(request, options, object, &entry).await? {
             return Ok(deleted);
         }

@@ -117,5 +117,7 @@ fn object_matches(attributes: &Attributes, constraints: &Value) -> Result<bool, 
     if selector.is_everything() {
         return Ok(true);
     }
-    Ok([&attributes.object, &attributes.old].into_iter().flatten().any(|object| selector.matches_object(object)))
+    let mut objects = [&attributes.object, &attributes.old].into_iter().flatten();
+    // Options of connections have no labels that could be asked for.
+    Ok(objects.any(|object| object.get("metadata").is_some() && selector.matches_object(object)))
 }

@@ -25,7 +25,11 @@ pub fn shown(attributes: &Attributes, object: Option<&Value>) -> Value {
 /// The request as `AdmissionRequest` has it, without its objects.
 pub fn request(attributes: &Attributes) -> Value {
     let kind = &attributes.resource.kind;
-    let gvk = json!({"group": kind.group, "version": kind.version, "kind": kind.kind});
+    // Subresources such as `eviction` take objects of a kind of their own.
+    let sent = attributes.object.as_ref().filter(|_| !attributes.subresource.is_empty()).map(meta::gvk);
+    let sent = sent.filter(|gvk| !gvk.kind.is_empty() && gvk.kind != attributes.resource.stored.kind);
+    let sent = sent.unwrap_or_else(|| kind.gvk());
+    let gvk = json!({"group": sent.group, "version": sent.version, "kind": sent.kind});
     let gvr = json!({"group": kind.group, "version": kind.version, "resource": kind.plural});
     let mut request = json!({
         "kind": gvk,
