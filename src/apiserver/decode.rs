@@ -176,6 +176,17 @@ pub fn check_kind(value: &Value, expected: &GroupVersionKind, body: &[u8]) -> Re
     )))
 }
 
+/// What a body says of its kind and version, and nothing else of it; of repeated fields the last.
+fn type_meta(node: &Node) -> Value {
+    let Node::Object(fields) = node else { return Value::Null };
+    let told = fields.iter().filter_map(|(key, value)| match (key.as_str(), value) {
+        ("apiVersion" | "kind", Node::Text(text)) => Some((key.clone(), Value::from(text.as_str()))),
+        ("apiVersion" | "kind", _) => Some((key.clone(), Value::Null)),
+        _ => None,
+    });
+    Value::Object(told.collect())
+}
+
 /// Reads a body as an object of a built-in resource.
 ///
 /// # Errors
@@ -198,7 +209,7 @@ pub fn of_kind(gvk: &GroupVersionKind, body: &Bytes, encoding: Encoding) -> Resu
             unrecognized(&gvk.kind, &why, body)
         })?;
         check_type_meta(&node).map_err(|why| unrecognized(&gvk.kind, &why, body))?;
-        check_kind(&node.clone().into_value(), gvk, body)?;
+        check_kind(&type_meta(&node), gvk, body)?;
         return node_of_kind(gvk, node);
     }
     let parsed = parse(body, encoding).map_err(|why| unrecognized(&gvk.kind, &why, body))?;

@@ -1,5 +1,8 @@
 //! Field ownership of every write.
 
+use std::collections::BTreeMap;
+use std::sync::{Arc, PoisonError, RwLock};
+
 use chrono::{DateTime, Utc};
 use serde_json::json;
 
@@ -66,13 +69,21 @@ fn reset_fields(request: &Request, subresource: &str) -> Vec<(String, Filter)> {
     versions.map(|other| (other.kind.api_version(), Filter::excluding(paths))).collect()
 }
 
-/// An object in which nothing is set.
-fn empty(resource: &Resource) -> Value {
-    let bare = json!({"apiVersion": resource.kind.api_version(), "kind": resource.kind.kind});
+/// An object in which nothing is set. Those of built-in kinds are made once.
+fn empty(resource: &Resource) -> Arc<Value> {
+    static EMPTY: RwLock<BTreeMap<GroupVersionKind, Arc<Value>>> = RwLock::new(BTreeMap::new());
+    let gvk = resource.kind.gvk();
+    let bare = json!({"apiVersion": gvk.api_version(), "kind": gvk.kind});
     if resource.custom {
-        return bare;
+        return Arc::new(bare);
     }
-    resource.strategy.decode_value(resource, bare.clone()).map_or(bare, |decoded| decoded.object)
+    if let Some(known) = EMPTY.read().unwrap_or_else(PoisonError::into_inner).get(&gvk) {
+        return known.clone();
+    }
+    let made = resource.strategy.decode_value(resource, bare.clone()).map_or(bare, |decoded| decoded.object);
+    let made = Arc::new(made);
+    EMPTY.write().unwrap_or_else(PoisonError::into_inner).insert(gvk, made.clone());
+    made
 }
 
 fn with_options<T>(

@@ -112,7 +112,7 @@ impl Resource {
     /// Whether objects are shown with the fields that are stored. Those of custom resources may not fit their schema
     /// any more.
     pub fn shows_stored_text(&self) -> bool {
-        self.conversion.is_none() && !self.custom
+        self.conversion.is_none() && !self.custom && !self.strategy.reads_back()
     }
 
     /// A stored object in the form that this resource shows.

@@ -1,5 +1,7 @@
 //! Answers: objects, lists, tables, statuses and texts as bytes.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 use http::{HeaderValue, Response, StatusCode, header};
 use serde_json::json;
@@ -143,6 +145,52 @@ pub fn object(request: &Request, code: u16, object: &Value) -> Answer {
             Ok(value(code, &table, accepted))
         }
     }
+}
+
+/// What an answer shows of a stored object.
+pub enum Shown {
+    /// The object in the resource's form.
+    Object(Value),
+    /// As it is stored.
+    Entry(Arc<Entry>),
+}
+
+impl Shown {
+    /// The object in the resource's form.
+    pub fn into_object(self, request: &Request) -> Value {
+        match self {
+            Self::Object(object) => object,
+            Self::Entry(entry) => read(request, &entry),
+        }
+    }
+}
+
+fn read(request: &Request, entry: &Entry) -> Value {
+    request.resource.shown(request.resource.stored_object(entry))
+}
+
+/// As [`object`]; the text of what is stored is sent as it is where the form allows it.
+///
+/// # Errors
+///
+/// As [`object`].
+pub fn shown(request: &Request, code: u16, shown: &Shown) -> Answer {
+    let (accepted, resource) = (&request.accepted, &request.resource);
+    let entry = match shown {
+        Shown::Object(object) => return self::object(request, code, object),
+        Shown::Entry(entry) => entry,
+    };
+    let compact = accepted.encoding != Encoding::Yaml && !accepted.pretty;
+    if !compact || accepted.form != Form::Object || !resource.shows_stored_text() {
+        return object(request, code, &read(request, entry));
+    }
+    let head = format!("{{\"kind\":\"{}\",\"apiVersion\":\"{}\",", resource.kind.kind, resource.kind.api_version());
+    let rest = entry.json.get(1..).unwrap_or_default();
+    let mut text = Vec::with_capacity(head.len() + rest.len() + 1);
+    text.extend_from_slice(head.as_bytes());
+    text.extend_from_slice(rest);
+    text.push(b'\n');
+    Ok(bytes(code, "application/json", text))
 }
 
 /// A status that is an answer to a request that succeeded; no form but the object's own exists of it.

@@ -1,7 +1,7 @@
 //! The seam of the API server: what calls it and what it gives back.
 
 use std::pin::Pin;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
@@ -9,6 +9,7 @@ use futures_util::Stream;
 use futures_util::future::BoxFuture;
 use tokio::io::{AsyncRead, AsyncWrite};
 
+use super::auth::UserInfo;
 use super::auth::audit::AuditLog;
 use super::config::Config;
 use super::core::Core;
@@ -20,7 +21,9 @@ use super::tokens::{KeyError, TokenSigner};
 pub struct Peer {
     /// The client's certificate chain (DER), leaf first, verified by the TLS layer against the client CA; empty when
     /// the client sent none.
-    pub certificates: Vec<rustls_pki_types::CertificateDer<'static>>,
+    pub certificates: Arc<[rustls_pki_types::CertificateDer<'static>]>,
+    /// Whom the certificate names; found out with the first request of the connection.
+    pub(super) certified: Arc<OnceLock<Option<UserInfo>>>,
     /// Address of the client.
     pub address: Option<std::net::SocketAddr>,
     /// A call from inside this process, which needs no credentials: it acts as `kubernetes-admin` in `system:masters`.
@@ -28,6 +31,12 @@ pub struct Peer {
 }
 
 impl Peer {
+    /// A client at `address` with a certificate chain that the TLS layer has verified, or none.
+    pub fn remote(certificates: &[rustls_pki_types::CertificateDer<'_>], address: std::net::SocketAddr) -> Self {
+        let certificates = certificates.iter().map(|certificate| certificate.clone().into_owned()).collect();
+        Self { certificates, address: Some(address), ..Self::default() }
+    }
+
     /// The caller of the in-process transport.
     pub fn in_process() -> Self {
         Self { in_process: true, ..Self::default() }

@@ -114,6 +114,8 @@ pub struct Rows {
     version: String,
     include: Include,
     kind: GroupKind,
+    /// What the cells are made of.
+    fields: Fields,
     /// One row's text, kept for its memory.
     text: String,
 }
@@ -126,7 +128,11 @@ impl Rows {
     /// 400 for an unknown `includeObject`.
     pub fn of(request: Arc<Request>, version: &str) -> Result<Self, Status> {
         let (include, kind) = (include(&request)?, request.resource.kind.group_kind());
-        Ok(Self { request, version: version.to_owned(), include, kind, text: String::new() })
+        let fields = match scale_of(&request) {
+            None => columns::needed(&kind).map_or(Fields::Unmanaged, Fields::Only),
+            Some(_) => Fields::Unmanaged,
+        };
+        Ok(Self { request, version: version.to_owned(), include, kind, fields, text: String::new() })
     }
 
     /// The table's text up to the first row; `]}` must follow the last.
@@ -150,7 +156,7 @@ impl Rows {
             out.extend_from_slice(self.text.as_bytes());
             return;
         }
-        let object = resource.shown_part(entry, Fields::Unmanaged);
+        let object = resource.shown_part(entry, self.fields);
         self.text.push_str("{\"cells\":");
         go_json::write_compact(&mut self.text, &Value::Array(cells(&self.request, &object)));
         let conditions = columns::row_conditions(&self.kind, &object);

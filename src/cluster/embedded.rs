@@ -36,14 +36,14 @@ struct Prepared {
 impl Transport for Prepared {
     fn send(&self, request: http::Request<Bytes>) -> BoxFuture<'_, Result<http::Response<Body>, TransportError>> {
         Box::pin(async move {
-            self.prepared.get_or_init(|| parts::settle(&self.manager, Duration::ZERO, SETTLE)).await;
+            self.prepared.get_or_init(|| parts::settle(&self.manager, || true, Duration::ZERO, SETTLE)).await;
             self.local.send(request).await
         })
     }
 
     fn upgrade(&self, request: http::Request<Bytes>) -> BoxFuture<'_, Result<Upgrade, TransportError>> {
         Box::pin(async move {
-            self.prepared.get_or_init(|| parts::settle(&self.manager, Duration::ZERO, SETTLE)).await;
+            self.prepared.get_or_init(|| parts::settle(&self.manager, || true, Duration::ZERO, SETTLE)).await;
             self.local.upgrade(request).await
         })
     }
@@ -57,6 +57,8 @@ pub struct Embedded {
     ready: Option<oneshot::Receiver<()>>,
     /// Whether the cluster held nothing before.
     fresh: bool,
+    /// The revision of the store after it was opened.
+    opened: u64,
     _lock: Option<Lock>,
 }
 
@@ -80,13 +82,14 @@ impl Embedded {
             service_account_key_file: folder.map(|folder| folder.pki().join("sa.key")),
             ..Config::default()
         })?;
+        let opened = service.core().store.revision();
         service.core().set_node_connections(simulated_nodes());
         let transport: SharedTransport = Arc::new(LocalTransport::new(service.clone()));
         let settings = Settings { root_certificate: pair.certificate, root_key: pair.key };
         let manager = parts::manager(transport.clone(), ControllerSet::All, nodes, &settings);
         let (tell, ready) = oneshot::channel();
         let running = tokio::spawn(parts::run(manager.clone(), transport, nodes, tell));
-        Ok(Self { service, manager, running, ready: Some(ready), fresh, _lock: lock })
+        Ok(Self { service, manager, running, ready: Some(ready), fresh, opened, _lock: lock })
     }
 
     /// The way to the API server. In a new cluster the first request waits for what every namespace is given, such as
@@ -105,7 +108,7 @@ impl Embedded {
             // They end only with the process.
             let _ = tokio::time::timeout(SETTLE, ready).await;
         }
-        parts::settle(&self.manager, HORIZON, SETTLE).await;
+        parts::settle(&self.manager, || self.service.core().store.revision() != self.opened, HORIZON, SETTLE).await;
     }
 
     /// Lets the controllers settle, stops them and closes the store.

@@ -104,11 +104,7 @@ async fn connection(stream: TcpStream, address: SocketAddr, tls: TlsAcceptor, se
     let _ = stream.set_nodelay(true);
     let Ok(Ok(stream)) = tokio::time::timeout(HANDSHAKE, tls.accept(stream)).await else { return };
     let certificates = stream.get_ref().1.peer_certificates().unwrap_or_default();
-    let peer = Peer {
-        certificates: certificates.iter().map(|c| c.clone().into_owned()).collect(),
-        address: Some(address),
-        in_process: false,
-    };
+    let peer = Peer::remote(certificates, address);
     let handler = hyper::service::service_fn(move |request| {
         let (service, peer) = (service.clone(), peer.clone());
         async move { Ok::<_, std::convert::Infallible>(answer(service, peer, request).await) }

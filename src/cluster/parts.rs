@@ -87,14 +87,16 @@ pub async fn run(manager: Arc<Manager>, transport: SharedTransport, nodes: u8, r
     manager.run(ready).await;
 }
 
-/// Waits until the controllers have nothing to do now or within `horizon`, at most `limit`.
-pub async fn settle(manager: &Manager, horizon: Duration, limit: Duration) {
+/// Waits until the controllers have nothing to do now or within `horizon`, at most `limit`. `written` tells whether
+/// anything has been written since they began: what they have listed is then not all there is.
+pub async fn settle(manager: &Manager, written: impl Fn() -> bool, horizon: Duration, limit: Duration) {
     /// How long all must be quiet: time for a change to reach the caches.
     const QUIET: Duration = Duration::from_millis(20);
     let start = tokio::time::Instant::now();
     let mut quiet_since = None;
     while start.elapsed() < limit {
         quiet_since = match manager.is_idle(horizon) {
+            true if !written() => return,
             true => quiet_since.or_else(|| Some(tokio::time::Instant::now())),
             false => None,
         };

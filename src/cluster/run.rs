@@ -135,6 +135,7 @@ async fn serve(options: &RunOptions, lock: Option<Lock>, stop: watch::Receiver<b
     let listener = Listener::bind(SocketAddr::new(options.bind, options.port), &identity.server, &authorities).await?;
     let config = config(options, &identity.authority.pair, &authorities, listener.address())?;
     let service = open(config)?;
+    let opened = service.core().store.revision();
     if options.nodes > 0 && options.controllers == ControllerSet::All {
         service.core().set_node_connections(simulated_nodes());
     }
@@ -151,7 +152,8 @@ async fn serve(options: &RunOptions, lock: Option<Lock>, stop: watch::Receiver<b
     let listening = tokio::spawn(listener.serve(service.clone(), stop));
     // Whoever waits for the kubeconfig finds accounts and nodes made.
     if ready.await.is_ok() {
-        parts::settle(&manager, std::time::Duration::ZERO, std::time::Duration::from_secs(5)).await;
+        let written = || service.core().store.revision() != opened;
+        parts::settle(&manager, written, std::time::Duration::ZERO, std::time::Duration::from_secs(5)).await;
     }
     let mut lock = lock;
     announce(options, &identity, address, lock.as_mut())?;

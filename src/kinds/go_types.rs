@@ -49,12 +49,41 @@ pub struct GoStruct {
     pub fields: Vec<GoField>,
     /// The types of the fields, found when one is first asked for.
     types: OnceLock<Vec<GoType>>,
+    /// The fields whose zero value is shown, by position.
+    shown: OnceLock<Vec<usize>>,
+    /// The fields that may get a value though they have none, by position.
+    filled: OnceLock<Vec<usize>>,
 }
 
 impl GoStruct {
     /// Name of the type without its package: `PodSpec`.
     pub fn name(&self) -> &'static str {
         self.definition.rsplit('.').next().unwrap_or(self.definition)
+    }
+
+    /// The fields that are shown also when nothing is set.
+    fn always_shown(&'static self) -> impl Iterator<Item = &'static GoField> {
+        let shown = self.shown.get_or_init(|| {
+            let is_shown = |field: &&GoField| {
+                let type_ = GoType::of_field(self, field);
+                let empty_is_shown = !field.omit_empty || !(type_.is_pointer() || type_.is_empty(&Value::Null));
+                !field.omit_zero && empty_is_shown
+            };
+            self.fields.iter().filter(is_shown).map(|field| field.index).collect()
+        });
+        shown.iter().filter_map(|at| self.fields.get(*at))
+    }
+
+    /// The fields that may get a value though they have none: those with a default, and structs that are always there.
+    pub(super) fn filled(&'static self) -> impl Iterator<Item = &'static GoField> {
+        let filled = self.filled.get_or_init(|| {
+            let is_filled = |field: &&GoField| {
+                let type_ = GoType::of_field(self, field);
+                type_.default().is_some() || (!type_.is_pointer() && matches!(type_.kind(), GoKind::Struct(_)))
+            };
+            self.fields.iter().filter(is_filled).map(|field| field.index).collect()
+        });
+        filled.iter().filter_map(|at| self.fields.get(*at))
     }
 
     /// The field with that JSON name; case matters, as to the server.
@@ -90,7 +119,7 @@ fn parse(line: &'static str) -> GoStruct {
             Some(GoField { json, go_name, type_, omit_empty, omit_zero, index })
         })
         .collect();
-    GoStruct { definition, fields, types: OnceLock::new() }
+    GoStruct { definition, fields, types: OnceLock::new(), shown: OnceLock::new(), filled: OnceLock::new() }
 }
 
 /// The Go struct behind a definition of the built-in schema, if it is one.
@@ -316,31 +345,37 @@ fn type_of_schema(schema: &Schema) -> String {
 /// Brings the fields of one struct into the form that Go prints: zero values of `omitempty` fields go, zero values of
 /// the others appear. Values inside are expected to be in that form already.
 pub(super) fn settle_struct(map: &mut Map<String, Value>, of: &'static GoStruct) {
-    for field in &of.fields {
-        let type_ = GoType::of_field(of, field);
-        match map.get(field.json) {
-            Some(value) if field.omit_zero && type_.is_zero(value) => drop(map.remove(field.json)),
-            Some(value) if field.omit_empty && type_.is_empty(value) => drop(map.remove(field.json)),
-            Some(Value::Null) | None => {
-                let shown = !field.omit_zero && (!field.omit_empty || !type_.is_empty(&Value::Null));
-                if shown && !(field.omit_empty && type_.is_pointer()) {
-                    map.insert(field.json.to_owned(), type_.zero());
-                }
-            }
-            Some(_) => {}
+    let left_out = |name: &str, value: &Value| {
+        of.field(name).is_some_and(|field| {
+            let type_ = GoType::of_field(of, field);
+            (field.omit_zero && type_.is_zero(value)) || (field.omit_empty && type_.is_empty(value))
+        })
+    };
+    // Most structs have nothing to leave out, and taking apart a map costs more than a look.
+    if map.iter().any(|(name, value)| left_out(name, value)) {
+        map.retain(|name, value| !left_out(name, value));
+    }
+    for field in of.always_shown() {
+        if map.get(field.json).is_none_or(Value::is_null) {
+            map.insert(field.json.to_owned(), GoType::of_field(of, field).zero());
         }
     }
+}
+
+/// Settles what is inside a struct, then the struct.
+fn settle_fields(map: &mut Map<String, Value>, of: &'static GoStruct) {
+    for (name, inner) in map.iter_mut() {
+        if let Some(field) = of.field(name) {
+            settle_value(inner, GoType::of_field(of, field));
+        }
+    }
+    settle_struct(map, of);
 }
 
 fn settle_value(value: &mut Value, type_: &GoType) {
     match (type_.kind(), value) {
         (GoKind::Struct(of), Value::Object(map)) => {
-            for field in &of.fields {
-                if let Some(inner) = map.get_mut(field.json) {
-                    settle_value(inner, GoType::of_field(of, field));
-                }
-            }
-            settle_struct(map, of);
+            settle_fields(map, of);
         }
         (GoKind::List(item), Value::Array(items)) if holds_structs(item) => {
             items.iter_mut().for_each(|inner| settle_value(inner, item));
@@ -360,11 +395,6 @@ fn holds_structs(type_: &GoType) -> bool {
 /// unknown definitions stay as they are.
 pub fn settle(object: &mut Value, definition: &str) {
     if let (Some(of), Value::Object(map)) = (go_struct(definition), object) {
-        for field in &of.fields {
-            if let Some(inner) = map.get_mut(field.json) {
-                settle_value(inner, GoType::of_field(of, field));
-            }
-        }
-        settle_struct(map, of);
+        settle_fields(map, of);
     }
 }

@@ -40,8 +40,8 @@ fn check(core: &Core, attributes: &Attributes) -> Result<(), Status> {
     let Some(entry) = core.store.get(&format!("/registry/namespaces/{namespace}")) else {
         return Err(Status::not_found("", "namespaces", namespace));
     };
-    let object = entry.object("v1", "Namespace");
-    if meta::str_at(&object, &["status", "phase"]) != "Terminating" && meta::deletion_timestamp(&object).is_none() {
+    let object = entry.kept();
+    if meta::str_at(object, &["status", "phase"]) != "Terminating" && meta::deletion_timestamp(object).is_none() {
         return Ok(());
     }
     let why = format!("unable to create new content in namespace {namespace} because it is being terminated");

@@ -1,26 +1,25 @@
 //! What pods get on their way: a priority, tolerations, what their runtime class asks for.
 
+use std::sync::Arc;
+
 use serde_json::json;
 
 use super::{Attributes, Operation};
 use crate::apiserver::core::Core;
+use crate::apiserver::store::Entry;
 use crate::object::{Status, Value, meta};
 
 /// Priority classes that the server makes itself.
 const SYSTEM_CLASSES: &[&str] = &["system-node-critical", "system-cluster-critical"];
 const CLASSES: &str = "/registry/priorityclasses/";
 
-fn classes(core: &Core) -> Vec<Value> {
-    let entries = core.store.list(CLASSES, None).entries;
-    entries.iter().map(|entry| entry.object("scheduling.k8s.io/v1", "PriorityClass")).collect()
-}
-
 fn value_of(class: &Value) -> i64 {
     meta::int_at(class, &["value"]).unwrap_or_default()
 }
 
-fn default_class(core: &Core) -> Option<Value> {
-    classes(core).into_iter().filter(|class| meta::bool_at(class, &["globalDefault"])).min_by_key(value_of)
+fn default_class(core: &Core) -> Option<Arc<Entry>> {
+    let classes = core.store.list(CLASSES, None).entries.into_iter();
+    classes.filter(|class| meta::bool_at(class.kept(), &["globalDefault"])).min_by_key(|class| value_of(class.kept()))
 }
 
 /// `Priority`: the number that a pod's class stands for; classes of the system stay.
@@ -55,10 +54,11 @@ fn set_priority(core: &Core, pod: &mut Value) -> Result<(), String> {
     } else {
         let entry = core.store.get(&format!("{CLASSES}{name}"));
         let entry = entry.ok_or_else(|| format!("no PriorityClass with name {name} was found"))?;
-        Some(entry.object("scheduling.k8s.io/v1", "PriorityClass"))
+        Some(entry)
     };
-    let value = class.as_ref().map(value_of).unwrap_or_default();
-    let policy = class.as_ref().map(|class| meta::str_at(class, &["preemptionPolicy"])).filter(|p| !p.is_empty());
+    let class = class.as_ref().map(|class| class.kept());
+    let value = class.map(value_of).unwrap_or_default();
+    let policy = class.map(|class| meta::str_at(class, &["preemptionPolicy"])).filter(|p| !p.is_empty());
     let policy = policy.unwrap_or("PreemptLowerPriority").to_owned();
     if let Some(given) = meta::int_at(pod, &["spec", "priority"]).filter(|given| *given != value) {
         return Err(format!(
@@ -74,7 +74,7 @@ fn set_priority(core: &Core, pod: &mut Value) -> Result<(), String> {
         ));
     }
     if let Some(class) = class.filter(|_| name.is_empty()) {
-        meta::set(pod, &["spec", "priorityClassName"], meta::name(&class));
+        meta::set(pod, &["spec", "priorityClassName"], meta::name(class));
     }
     meta::set(pod, &["spec", "priority"], value);
     meta::set(pod, &["spec", "preemptionPolicy"], policy);
@@ -100,8 +100,8 @@ pub fn single_default_class(core: &Core, attributes: &mut Attributes) -> Result<
         return Ok(());
     };
     match default_class(core) {
-        Some(other) if meta::name(&other) != meta::name(class) => {
-            let name = meta::name(&other);
+        Some(other) if meta::name(other.kept()) != meta::name(class) => {
+            let name = meta::name(other.kept());
             let why = format!("PriorityClass {name} is already marked as default. Only one default can exist");
             Err(attributes.forbidden(&why))
         }

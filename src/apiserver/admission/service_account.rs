@@ -56,7 +56,7 @@ fn prepare(core: &Core, namespace: &str, pod: &mut Value) -> Result<(), String> 
             crate::object::go::quote(&name)
         ));
     };
-    let account = entry.object("v1", "ServiceAccount");
+    let account = entry.kept();
     let wish = |value: Option<&Value>| value.and_then(Value::as_bool);
     let mounts = wish(meta::get(pod, &["spec", "automountServiceAccountToken"]))
         .or_else(|| wish(account.get("automountServiceAccountToken")))
@@ -64,7 +64,7 @@ fn prepare(core: &Core, namespace: &str, pod: &mut Value) -> Result<(), String> 
     if mounts {
         mount(core, pod);
     }
-    let secrets = meta::list_at(&account, &["imagePullSecrets"]);
+    let secrets = meta::list_at(account, &["imagePullSecrets"]);
     if meta::list_at(pod, &["spec", "imagePullSecrets"]).is_empty() && !secrets.is_empty() {
         meta::set(pod, &["spec", "imagePullSecrets"], secrets.to_vec());
     }

@@ -44,8 +44,9 @@ impl Auth {
         if peer.in_process {
             return Ok(user("kubernetes-admin", "", &[MASTERS]));
         }
-        if let Some(user) = peer.certificates.first().and_then(|certificate| of_certificate(certificate)) {
-            return Ok(user);
+        let certified = || peer.certificates.first().and_then(|certificate| of_certificate(certificate));
+        if let Some(user) = peer.certified.get_or_init(certified) {
+            return Ok(user.clone());
         }
         if let Some(token) = bearer(headers) {
             return self.of_token(core, token).ok_or_else(unauthorized);

@@ -5,6 +5,7 @@ use futures_util::future::BoxFuture;
 use serde_json::json;
 
 use crate::apiserver::core::Core;
+use crate::apiserver::store::Entry;
 use crate::apiserver::strategy::{BuiltIn, Outcome, Scope, Strategy};
 use crate::kinds::decode::settle;
 use crate::object::field::ErrorList;
@@ -162,7 +163,7 @@ impl Strategy for DefinitionStrategy {
         register::set_condition(object, "Terminating", "True", "InstanceDeletionPending", message, Utc::now());
     }
 
-    fn after_write<'a>(&'a self, core: &'a Core, _object: &'a Value) -> BoxFuture<'a, ()> {
+    fn after_write<'a>(&'a self, core: &'a Core, _written: &'a Entry) -> BoxFuture<'a, ()> {
         Box::pin(register::refresh(core))
     }
 

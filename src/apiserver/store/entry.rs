@@ -1,6 +1,6 @@
 //! Stored values: the object's JSON without `apiVersion` and `kind`, with its own resourceVersion in place.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use bytes::Bytes;
 
@@ -102,7 +102,7 @@ fn typed(mut object: Value, api_version: &str, kind: &str) -> Value {
 }
 
 /// One stored object at one revision.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug)]
 pub struct Entry {
     /// Key.
     pub key: Arc<str>,
@@ -110,9 +110,30 @@ pub struct Entry {
     pub revision: u64,
     /// The object as JSON, with its resourceVersion, without `apiVersion` and `kind`.
     pub json: Bytes,
+    /// The object as a value, once somebody has asked for it to be kept.
+    kept: OnceLock<Box<Value>>,
 }
 
+impl PartialEq for Entry {
+    fn eq(&self, other: &Self) -> bool {
+        (&self.key, self.revision, &self.json) == (&other.key, other.revision, &other.json)
+    }
+}
+
+impl Eq for Entry {}
+
 impl Entry {
+    /// An entry as it was written.
+    pub(super) fn new(key: Arc<str>, revision: u64, json: Bytes) -> Self {
+        Self { key, revision, json, kept: OnceLock::new() }
+    }
+
+    /// The object as a value without `apiVersion` and `kind`, read once and then kept as long as the entry: for objects
+    /// that many requests look at, such as namespaces.
+    pub fn kept(&self) -> &Value {
+        self.kept.get_or_init(|| Box::new(serde_json::from_slice(&self.json).unwrap_or_default()))
+    }
+
     /// The object as a value with `apiVersion` and `kind` put in.
     ///
     /// Text that is not a JSON object reads as an empty one: only the writer makes entries.
@@ -133,6 +154,6 @@ impl Entry {
     /// The same state under the revision of its deletion, which is what a DELETED event shows.
     pub(super) fn deleted_at(&self, revision: u64) -> Self {
         let object: Value = serde_json::from_slice(&self.json).unwrap_or_default();
-        Self { key: self.key.clone(), revision, json: Encoded::new(&object).fill(revision) }
+        Self::new(self.key.clone(), revision, Encoded::new(&object).fill(revision))
     }
 }

@@ -83,7 +83,7 @@ impl Log {
             let revision = unsigned(row.get(0)?);
             match row.get::<_, Option<Vec<u8>>>(2)? {
                 Some(value) => {
-                    entries.insert(key.clone(), Arc::new(Entry { key, revision, json: Bytes::from(value) }));
+                    entries.insert(key.clone(), Arc::new(Entry::new(key, revision, Bytes::from(value))));
                 }
                 None => {
                     tombstones.insert(key, revision);
@@ -161,7 +161,7 @@ impl Reader {
                 continue;
             }
             let json = Bytes::from(row.get::<_, Vec<u8>>(2)?);
-            entries.push(Arc::new(Entry { key: key.into(), revision: unsigned(row.get(0)?), json }));
+            entries.push(Arc::new(Entry::new(key.into(), unsigned(row.get(0)?), json)));
         }
         Ok(Page { entries, revision })
     }
@@ -185,7 +185,7 @@ impl Reader {
             let value: Option<Vec<u8>> = row.get(3)?;
             let event = match (value, &previous) {
                 (Some(value), _) => {
-                    let entry = Arc::new(Entry { key, revision, json: Bytes::from(value) });
+                    let entry = Arc::new(Entry::new(key, revision, Bytes::from(value)));
                     seen.insert(revision, entry.clone());
                     Event { change: Change::Put, entry, previous }
                 }
@@ -202,6 +202,6 @@ impl Reader {
     fn entry(&self, revision: u64, key: &Arc<str>) -> Result<Option<Arc<Entry>>, StoreError> {
         let mut statement = self.connection.prepare_cached("SELECT value FROM log WHERE id = ?1")?;
         let value: Option<Option<Vec<u8>>> = statement.query_row([signed(revision)], |row| row.get(0)).optional()?;
-        Ok(value.flatten().map(|json| Arc::new(Entry { key: key.clone(), revision, json: Bytes::from(json) })))
+        Ok(value.flatten().map(|json| Arc::new(Entry::new(key.clone(), revision, Bytes::from(json)))))
     }
 }

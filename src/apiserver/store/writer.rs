@@ -264,7 +264,7 @@ impl<'a> Staged<'a> {
         let revision = self.revision;
         let key: Arc<str> = head.entry.as_ref().map_or_else(|| write.key.as_str().into(), |entry| entry.key.clone());
         let (change, entry) = match (&write.value, &head.entry) {
-            (Some(value), _) => (Change::Put, Entry { key: key.clone(), revision, json: value.fill(revision) }),
+            (Some(value), _) => (Change::Put, Entry::new(key.clone(), revision, value.fill(revision))),
             (None, Some(last)) => (Change::Delete, last.deleted_at(revision)),
             (None, None) => return Err(WriteError::Conflict(None)),
         };

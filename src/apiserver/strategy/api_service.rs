@@ -4,7 +4,7 @@ use futures_util::future::BoxFuture;
 use serde_json::json;
 
 use crate::apiserver::core::{Core, timestamp};
-use crate::apiserver::store::{Encoded, Expect, Write};
+use crate::apiserver::store::{Encoded, Entry, Expect, Write};
 use crate::object::go::quote;
 use crate::object::{Value, meta};
 
@@ -13,8 +13,9 @@ type Finding = (&'static str, &'static str, String);
 
 /// Writes the condition of an API service that was just written, if it is another than before. A write that comes in
 /// between brings its own finding.
-pub fn settle<'a>(core: &'a Core, object: &'a Value) -> BoxFuture<'a, ()> {
+pub fn settle<'a>(core: &'a Core, written: &'a Entry) -> BoxFuture<'a, ()> {
     Box::pin(async move {
+        let object = &written.object("apiregistration.k8s.io/v1", "APIService");
         let (status, reason, message) = finding(core, object);
         let known = meta::list_at(object, &["status", "conditions"]).iter().any(|condition| {
             meta::str_at(condition, &["type"]) == "Available"

@@ -18,7 +18,7 @@ use super::core::Core;
 use super::decode::{self, Decoded};
 use super::negotiate::Encoding;
 use super::registry::Resource;
-use super::store::Write;
+use super::store::{Entry, Write};
 
 mod api_service;
 mod namespace;
@@ -135,7 +135,7 @@ pub trait Strategy: Send + Sync {
     fn settled(&self, _scope: &Scope<'_>, _object: Option<&Value>, _old: Option<&Value>, _written: bool) {}
 
     /// Called when a write is durable, before the answer goes out.
-    fn after_write<'a>(&'a self, _core: &'a Core, _object: &'a Value) -> BoxFuture<'a, ()> {
+    fn after_write<'a>(&'a self, _core: &'a Core, _written: &'a Entry) -> BoxFuture<'a, ()> {
         Box::pin(std::future::ready(()))
     }
 
@@ -205,6 +205,11 @@ pub trait Strategy: Send + Sync {
     /// Brings an object that was read from the store into the form that it has now.
     fn read_back(&self, _object: &mut Value) {}
 
+    /// Whether [`Strategy::read_back`] may change anything.
+    fn reads_back(&self) -> bool {
+        false
+    }
+
     /// Where the scale of an object stands, if not in the usual fields.
     fn scale_paths(&self) -> Option<&super::crd::ScalePaths> {
         None
@@ -234,7 +239,7 @@ pub struct BuiltIn {
     written: Option<Written>,
 }
 
-type Written = for<'a> fn(&'a Core, &'a Value) -> BoxFuture<'a, ()>;
+type Written = for<'a> fn(&'a Core, &'a Entry) -> BoxFuture<'a, ()>;
 
 impl BuiltIn {
     /// The rules of a kind.
@@ -279,9 +284,9 @@ impl Strategy for BuiltIn {
         self.answer(outcome, object)
     }
 
-    fn after_write<'a>(&'a self, core: &'a Core, object: &'a Value) -> BoxFuture<'a, ()> {
+    fn after_write<'a>(&'a self, core: &'a Core, written: &'a Entry) -> BoxFuture<'a, ()> {
         match self.written {
-            Some(written) => written(core, object),
+            Some(follow) => follow(core, written),
             None => Box::pin(std::future::ready(())),
         }
     }

@@ -170,7 +170,7 @@ async fn change(request: &Request, options: &WriteOptions, options_kind: &'stati
         Ok(object)
     })
     .await?;
-    respond::object(request, 200, &of_object(request, &updated.object))
+    respond::object(request, 200, &of_object(request, &updated.object.into_object(request)))
 }
 
 fn validate(request: &Request, scale: &Value) -> Result<(), Status> {

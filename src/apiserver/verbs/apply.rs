@@ -38,7 +38,7 @@ pub async fn apply(request: &Request, options: &WriteOptions) -> Answer {
         Ok(object)
     })
     .await?;
-    respond::object(request, if updated.created { 201 } else { 200 }, &updated.object)
+    respond::shown(request, if updated.created { 201 } else { 200 }, &updated.object)
 }
 
 /// Reads the configuration in the body.

@@ -5,10 +5,11 @@ use serde_json::json;
 use crate::apiserver::admission::Operation;
 use crate::apiserver::context::{Answer, Request};
 use crate::apiserver::core::{store_failure, timestamp};
+use crate::apiserver::managed;
 use crate::apiserver::options::WriteOptions;
+use crate::apiserver::respond::{self, Shown};
 use crate::apiserver::store::{Encoded, Expect, Write, WriteError};
 use crate::apiserver::strategy::Scope;
-use crate::apiserver::{managed, respond};
 use crate::kinds::decode::put_back;
 use crate::object::field::{Error, Path};
 use crate::object::{Map, Status, Value, meta};
@@ -37,7 +38,7 @@ pub async fn create(request: &Request) -> Answer {
     resource.strategy.default(resource, &mut object);
     put_back(&mut object, &decoded.empties);
     let created = create_object(request, object, &options, false).await?;
-    respond::object(request, 201, &created)
+    respond::shown(request, 201, &created)
 }
 
 /// The namespace in the object must be the one in the path.
@@ -55,8 +56,8 @@ pub fn check_namespace(request: &Request, object: &Value) -> Result<(), Status> 
     Ok(())
 }
 
-/// Creates an object, decoded and defaulted, in the resource's form; gives it back in that form. `owned` says that field
-/// ownership has been dealt with.
+/// Creates an object, decoded and defaulted, in the resource's form. `owned` says that field ownership has been dealt
+/// with.
 ///
 /// # Errors
 ///
@@ -66,17 +67,20 @@ pub async fn create_object(
     object: Value,
     options: &WriteOptions,
     owned: bool,
-) -> Result<Value, Status> {
+) -> Result<Shown, Status> {
     if !meta::resource_version(&object).is_empty() && meta::resource_version(&object) != "0" {
         return Err(Status::failure(500, "", "resourceVersion should not be set on objects to be created"));
     }
     let generated = meta::name(&object).is_empty() && !meta::generate_name(&object).is_empty();
-    let mut attempts = if generated { GENERATE_ATTEMPTS } else { 1 };
+    if !generated {
+        return create_once(request, object, options, owned).await;
+    }
+    let mut attempts = GENERATE_ATTEMPTS;
     loop {
         attempts -= 1;
         match create_once(request, object.clone(), options, owned).await {
-            Err(status) if generated && attempts > 0 && status.reason == "AlreadyExists" => {}
-            Err(status) if generated && status.reason == "AlreadyExists" => return Err(generate_conflict(status)),
+            Err(status) if attempts > 0 && status.reason == "AlreadyExists" => {}
+            Err(status) if status.reason == "AlreadyExists" => return Err(generate_conflict(status)),
             other => return other,
         }
     }
@@ -93,7 +97,7 @@ async fn create_once(
     mut object: Value,
     options: &WriteOptions,
     owned: bool,
-) -> Result<Value, Status> {
+) -> Result<Shown, Status> {
     let (core, resource) = (&request.core, &request.resource);
     let empties = update::take_empties(request, &mut object);
     fill_metadata(request, &mut object);
@@ -126,14 +130,15 @@ async fn finish(
     object: &mut Value,
     attributes: &mut crate::apiserver::admission::Attributes,
     options: &WriteOptions,
-) -> Result<Value, Status> {
+) -> Result<Shown, Status> {
     let (core, resource) = (&request.core, &request.resource);
     request.warn_all(resource.strategy.before_create(scope, object)?);
-    attributes.object = Some(object.clone());
     if attributes.name.is_empty() {
         attributes.name = meta::name(object).to_owned();
     }
+    attributes.object = Some(std::mem::take(object));
     let judged = core.admission.validate(core, attributes).await;
+    *object = attributes.object.take().unwrap_or_default();
     request.warn_all(std::mem::take(&mut attributes.warnings));
     judged?;
     let key = resource.key(request.namespace(), meta::name(object));
@@ -142,15 +147,14 @@ async fn finish(
             return Err(already_exists(request, object, &existing.object("v1", "")));
         }
         meta::remove(object, &["metadata", "resourceVersion"]);
-        return Ok(resource.shown(object.clone()));
+        return Ok(Shown::Object(resource.shown(object.clone())));
     }
     let mut writes = vec![Write { key, expect: Expect::Absent, value: Some(Encoded::new(object)) }];
     writes.extend(resource.strategy.companions(scope, Some(object), None));
     match core.store.write_all(writes).await.into_iter().next() {
         Some(Ok(entry)) => {
-            let stored = resource.stored_object(&entry);
-            resource.strategy.after_write(core, &stored).await;
-            Ok(resource.shown(stored))
+            resource.strategy.after_write(core, &entry).await;
+            Ok(Shown::Entry(entry))
         }
         Some(Err(error)) => Err(conflict(request, object, &error)),
         None => Err(Status::internal("the store gave no answer")),

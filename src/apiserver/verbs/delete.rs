@@ -234,7 +234,7 @@ async fn attempt(
                 resource.strategy.settled(&scope, None, Some(&object), true);
                 resource.strategy.deleted(core, &shown).await;
             } else {
-                resource.strategy.after_write(core, &shown).await;
+                resource.strategy.after_write(core, &last).await;
             }
             Ok(Some(Deleted { object: resource.shown(shown), gone }))
         }

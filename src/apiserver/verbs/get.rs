@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use crate::apiserver::context::{Answer, Request};
-use crate::apiserver::{options, respond};
+use crate::apiserver::options;
+use crate::apiserver::respond::{self, Shown};
 use crate::object::{Status, Value};
 
 /// How long a read waits for a resource version that is not there yet.
@@ -46,5 +47,6 @@ pub async fn get(request: &Request) -> Answer {
             return Err(too_large(revision, store.revision()));
         }
     }
-    respond::object(request, 200, &read(request)?)
+    let entry = request.core.store.get(&request.key()).ok_or_else(|| request.not_found())?;
+    respond::shown(request, 200, &Shown::Entry(entry))
 }

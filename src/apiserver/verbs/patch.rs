@@ -87,7 +87,7 @@ pub async fn patch(request: &Request) -> Answer {
         Ok(object)
     })
     .await?;
-    respond::object(request, if updated.created { 201 } else { 200 }, &updated.object)
+    respond::shown(request, if updated.created { 201 } else { 200 }, &updated.object)
 }
 
 /// Reads what a patch made as an object; `shown` is what messages show of it.

@@ -5,10 +5,11 @@ use serde_json::json;
 use crate::apiserver::admission::{Attributes, Operation};
 use crate::apiserver::context::{Answer, Request};
 use crate::apiserver::core::store_failure;
+use crate::apiserver::managed;
 use crate::apiserver::options::WriteOptions;
+use crate::apiserver::respond::{self, Shown};
 use crate::apiserver::store::{Encoded, Entry, Expect, Write, WriteError};
 use crate::apiserver::strategy::Scope;
-use crate::apiserver::{managed, respond};
 use crate::kinds::decode::{Empty, put_back, take_out};
 use crate::object::field::{Error, Path};
 use crate::object::{GroupKind, Map, Status, Value, meta};
@@ -20,8 +21,8 @@ const ATTEMPTS: usize = 30;
 
 /// What an update makes of an object.
 pub struct Updated {
-    /// The new state, in the resource's form.
-    pub object: Value,
+    /// The new state.
+    pub object: Shown,
     /// Whether the object was made.
     pub created: bool,
 }
@@ -73,7 +74,7 @@ pub async fn update(request: &Request) -> Answer {
         is_patch: false,
     };
     let updated = change(request, &plan, &|_| Ok(object.clone())).await?;
-    respond::object(request, if updated.created { 201 } else { 200 }, &updated.object)
+    respond::shown(request, if updated.created { 201 } else { 200 }, &updated.object)
 }
 
 /// Takes out of an object what [`put_back`] put in: it goes on as it will be stored.
@@ -210,8 +211,9 @@ async fn finish(
         subresource => strategy.before_subresource_update(scope, subresource, object, old)?,
     };
     request.warn_all(warnings);
-    attributes.object = Some(object.clone());
+    attributes.object = Some(std::mem::take(object));
     let judged = core.admission.validate(core, attributes).await;
+    *object = attributes.object.take().unwrap_or_default();
     request.warn_all(std::mem::take(&mut attributes.warnings));
     judged?;
     let unchanged = same_but_time(object, old);
@@ -224,16 +226,15 @@ async fn finish(
     }
     if unchanged || plan.options.dry_run {
         let shown = if unchanged { old.clone() } else { object.clone() };
-        return Ok(Some(Updated { object: resource.shown(shown), created: false }));
+        return Ok(Some(Updated { object: Shown::Object(resource.shown(shown)), created: false }));
     }
     let expect = Expect::Revision(entry.revision);
     let mut writes = vec![Write { key: entry.key.to_string(), expect, value: Some(Encoded::new(object)) }];
     writes.extend(strategy.companions(scope, Some(object), Some(old)));
     match core.store.write_all(writes).await.into_iter().next() {
         Some(Ok(entry)) => {
-            let stored = resource.stored_object(&entry);
-            strategy.after_write(core, &stored).await;
-            Ok(Some(Updated { object: resource.shown(stored), created: false }))
+            strategy.after_write(core, &entry).await;
+            Ok(Some(Updated { object: Shown::Entry(entry), created: false }))
         }
         Some(Err(WriteError::Conflict(_))) => Ok(None),
         Some(Err(WriteError::Store(error))) => Err(store_failure(&error)),
@@ -250,7 +251,7 @@ async fn remove(
     entry: &Entry,
 ) -> Result<Option<Updated>, Status> {
     let (core, resource) = (&request.core, &request.resource);
-    let shown = Updated { object: resource.shown(object.clone()), created: false };
+    let shown = Updated { object: Shown::Object(resource.shown(object.clone())), created: false };
     if plan.options.dry_run {
         return Ok(Some(shown));
     }

@@ -7,7 +7,7 @@ mod edit_last_applied;
 mod last_applied;
 pub(super) mod prune;
 mod server_side;
-mod waves;
+pub mod waves;
 
 use clap::Parser;
 use futures_util::StreamExt;

@@ -1,5 +1,7 @@
 //! The order in which objects are applied: in parallel where that is safe.
 
+use std::collections::HashSet;
+
 use crate::resource::Target;
 
 /// Kinds that others may need: nothing runs beside them.
@@ -19,18 +21,23 @@ const FIRST: [(&str, &str); 12] = [
 ];
 
 /// Runs of objects that do not mind each other, in order.
-pub(super) fn waves(targets: Vec<Target>) -> Vec<Vec<Target>> {
+pub fn waves(targets: Vec<Target>) -> Vec<Vec<Target>> {
     let mut waves: Vec<Vec<Target>> = Vec::new();
     let mut open = false;
+    // The objects of the last wave.
+    let mut seen = HashSet::new();
     for target in targets {
         let alone = FIRST.iter().any(|(group, kind)| target.kind.group == *group && target.kind.kind == *kind);
-        let same = |other: &Target| {
-            other.kind.gvr() == target.kind.gvr() && other.namespace == target.namespace && other.name == target.name
-        };
+        let place = (target.kind.gvr(), target.namespace.clone(), target.name.clone());
+        let joins = open && !alone && (target.name.is_empty() || !seen.contains(&place));
         match waves.last_mut() {
-            Some(wave) if open && !alone && !wave.iter().any(same) => wave.push(target),
-            _ => waves.push(vec![target]),
+            Some(wave) if joins => wave.push(target),
+            _ => {
+                seen.clear();
+                waves.push(vec![target]);
+            }
         }
+        seen.insert(place);
         open = !alone;
     }
     waves

@@ -11,14 +11,16 @@ mod token;
 pub mod workloads;
 
 use clap::Parser;
+use futures_util::{StreamExt, stream};
 
-use super::args::{DryRun, DryRunArgs, FileArgs, OutputArgs, ValidateArgs};
+use super::apply::waves::waves;
+use super::args::{DryRun, DryRunArgs, FileArgs, OutputArgs, Printer, ValidateArgs};
 use super::completion::Words;
 use super::context::Context;
 use super::edit;
 use super::error::{Error, Result};
 use super::place;
-use super::targets;
+use super::targets::{self, PARALLEL};
 use super::verb::{Group, Run, Verb};
 use crate::client::{Request, collection_path};
 use crate::kinds::Kind;
@@ -233,32 +235,75 @@ impl Run for CreateArgs {
             let writer = Writer { dry_run: DryRun::None, ..writer };
             return self.edit(writer, &selection, documents).await;
         }
-        let (mut count, mut errors) = (0, Vec::new());
+        let mut creation = Creation { args: &self, writer, printer, waiting: Vec::new(), count: 0, errors: Vec::new() };
         for document in documents {
             let document = match document {
                 Ok(document) => document,
                 Err(error) => {
-                    errors.push(cx.explain(error));
+                    creation.flush().await?;
+                    creation.errors.push(cx.explain(error));
                     continue;
                 }
             };
-            // A document may need what the one before it has created, such as a kind.
+            // A document may need what another one before it has created, such as a kind.
+            creation.flush_unless(|target| meta::gvk(&target.object) == meta::gvk(&document.value)).await?;
             for target in targets::of_document(cx, &selection, &document, validation != "Ignore").await {
-                if target.as_ref().is_ok_and(|target| !labels.matches_object(&target.object)) {
-                    continue;
-                }
-                match self.create(&writer, target).await {
-                    Ok(object) => {
-                        count += 1;
-                        printer.print(cx, &object)?;
+                match target {
+                    Ok(target) if labels.matches_object(&target.object) => creation.add(target).await?,
+                    Ok(_) => {}
+                    Err(error) => {
+                        creation.flush().await?;
+                        creation.errors.push(error);
                     }
-                    Err(error) => errors.push(error),
                 }
             }
         }
-        Error::many(errors)?;
-        if count == 0 {
+        creation.flush().await?;
+        Error::many(creation.errors)?;
+        if creation.count == 0 {
             return Err(Error::new("no objects passed to create"));
+        }
+        Ok(())
+    }
+}
+
+/// Creation in the order of the documents; neighbours of one kind are created side by side.
+struct Creation<'a> {
+    args: &'a CreateArgs,
+    writer: Writer<'a>,
+    printer: Printer,
+    /// Objects of one kind that are still to be created.
+    waiting: Vec<Target>,
+    count: usize,
+    errors: Vec<Error>,
+}
+
+impl Creation<'_> {
+    /// Creates what waits, unless `like` holds for it.
+    async fn flush_unless(&mut self, like: impl Fn(&Target) -> bool) -> Result<()> {
+        if self.waiting.last().is_none_or(like) { Ok(()) } else { self.flush().await }
+    }
+
+    async fn add(&mut self, target: Target) -> Result<()> {
+        self.flush_unless(|last| last.kind.gvk() == target.kind.gvk()).await?;
+        self.waiting.push(target);
+        Ok(())
+    }
+
+    /// Creates what waits and prints it in order.
+    async fn flush(&mut self) -> Result<()> {
+        for wave in waves(std::mem::take(&mut self.waiting)) {
+            let creates = wave.into_iter().map(|target| self.args.create(&self.writer, target));
+            let mut created = stream::iter(creates).buffered(PARALLEL);
+            while let Some(created) = created.next().await {
+                match created {
+                    Ok(object) => {
+                        self.count += 1;
+                        self.printer.print(self.writer.cx, &object)?;
+                    }
+                    Err(error) => self.errors.push(error),
+                }
+            }
         }
         Ok(())
     }
@@ -289,8 +334,7 @@ impl CreateArgs {
         Error::many(errors)
     }
 
-    async fn create(&self, writer: &Writer<'_>, target: Result<Target>) -> Result<Value> {
-        let mut target = target?;
+    async fn create(&self, writer: &Writer<'_>, mut target: Target) -> Result<Value> {
         place::check_fields(writer.cx, &target, writer.validation)?;
         save_config(&mut target.object, self.write.save_config);
         if writer.dry_run == DryRun::Client {

@@ -108,6 +108,30 @@ impl<'a> Row<'a> {
     }
 }
 
+/// Which fields of an object are needed, as a tree of names; lists are passed through.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Needed(&'static [(&'static str, Needed)]);
+
+impl Needed {
+    /// The whole value.
+    pub const ALL: Self = Self(&[]);
+
+    /// These fields, of each what is said beside it.
+    pub const fn only(fields: &'static [(&'static str, Self)]) -> Self {
+        Self(fields)
+    }
+
+    /// Whether the whole value is needed.
+    pub fn is_all(self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// What is needed of a field, if anything.
+    pub fn field(self, name: &str) -> Option<(&'static str, Self)> {
+        self.0.iter().find(|(known, _)| *known == name).copied()
+    }
+}
+
 /// The cells of one kind, by group and kind.
 type RowOf = (&'static str, &'static str, fn(&Row<'_>) -> Vec<Value>);
 
@@ -200,6 +224,12 @@ pub fn cells(kind: &GroupKind, object: &Value, now: DateTime<Utc>) -> Vec<Value>
         Some(cells) => cells(&row),
         None => vec![row.name(), json!(row.text(&["metadata", "creationTimestamp"]))],
     }
+}
+
+/// The fields that [`cells`] and [`row_conditions`] of a kind look at, where they are told: of which there are many
+/// objects, it pays to read no others.
+pub fn needed(kind: &GroupKind) -> Option<Needed> {
+    (kind.group.is_empty() && kind.kind == "Pod").then_some(pod::NEEDED)
 }
 
 /// The `conditions` of an object's row: pods that ended are marked `Completed`; empty for everything else.

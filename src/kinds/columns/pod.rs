@@ -3,10 +3,49 @@
 use chrono::{DateTime, Utc};
 use serde_json::json;
 
-use super::{Row, RowOf, text};
+use super::{Needed, Row, RowOf, text};
 use crate::object::{Value, meta};
 
 pub(super) const ROWS: &[RowOf] = &[("", "Pod", row)];
+
+const ALL: Needed = Needed::ALL;
+const TERMINATED: Needed = Needed::only(&[("exitCode", ALL), ("finishedAt", ALL), ("reason", ALL), ("signal", ALL)]);
+/// `running` is asked for its presence alone, but an empty one is no less there.
+const STATE: Needed = Needed::only(&[("running", ALL), ("terminated", TERMINATED), ("waiting", ALL)]);
+const CONTAINER_STATUS: Needed = Needed::only(&[
+    ("lastState", STATE),
+    ("name", ALL),
+    ("ready", ALL),
+    ("restartCount", ALL),
+    ("started", ALL),
+    ("state", STATE),
+]);
+
+/// The fields that rows are made of.
+pub(super) const NEEDED: Needed = Needed::only(&[
+    ("metadata", Needed::only(&[("creationTimestamp", ALL), ("deletionTimestamp", ALL), ("name", ALL)])),
+    (
+        "spec",
+        Needed::only(&[
+            ("containers", Needed::only(&[("name", ALL)])),
+            ("initContainers", Needed::only(&[("name", ALL), ("restartPolicy", ALL)])),
+            ("nodeName", ALL),
+            ("readinessGates", ALL),
+        ]),
+    ),
+    (
+        "status",
+        Needed::only(&[
+            ("conditions", Needed::only(&[("reason", ALL), ("status", ALL), ("type", ALL)])),
+            ("containerStatuses", CONTAINER_STATUS),
+            ("initContainerStatuses", CONTAINER_STATUS),
+            ("nominatedNodeName", ALL),
+            ("phase", ALL),
+            ("podIPs", ALL),
+            ("reason", ALL),
+        ]),
+    ),
+]);
 
 /// What the containers' states add up to.
 struct Summary {

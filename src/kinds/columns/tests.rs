@@ -97,3 +97,67 @@ fn custom_cells_follow_the_type_of_their_column() {
     assert_eq!(custom::cell(&columns[1], found(json!("2025-12-31T00:00:00Z")), now()), json!("24h"));
     assert_eq!(custom::columns(&[])[0].json_path, ".metadata.creationTimestamp");
 }
+
+/// What is left of a value of which only the needed fields are read.
+fn reduced(value: &Value, needed: Needed) -> Value {
+    match value {
+        _ if needed.is_all() => value.clone(),
+        Value::Array(items) => items.iter().map(|item| reduced(item, needed)).collect(),
+        Value::Object(map) => {
+            let kept = map.iter().filter_map(|(name, item)| Some((name.clone(), reduced(item, needed.field(name)?.1))));
+            Value::Object(kept.collect())
+        }
+        scalar => scalar.clone(),
+    }
+}
+
+#[test]
+fn rows_of_pods_need_no_other_fields() {
+    let pod = |status: Value| {
+        json!({
+            "metadata": {"name": "p", "creationTimestamp": "2024-05-01T11:00:00Z", "labels": {"a": "b"}},
+            "spec": {
+                "nodeName": "n", "readinessGates": [{"conditionType": "g"}], "restartPolicy": "Always",
+                "initContainers": [{"name": "i", "image": "x"}, {"name": "s", "restartPolicy": "Always"}],
+                "containers": [{"name": "c", "image": "x"}, {"name": "d", "image": "x"}],
+            },
+            "status": status,
+        })
+    };
+    let condition = |type_: &str, reason: &str| json!({"type": type_, "status": "True", "reason": reason});
+    let ended = json!({"exitCode": 3, "signal": 9, "finishedAt": "2024-05-01T11:30:00Z"});
+    let statuses = [
+        json!({}),
+        json!({"phase": "Succeeded", "podIPs": [{"ip": "10.0.0.1"}], "nominatedNodeName": "m"}),
+        json!({"phase": "Pending", "conditions": [condition("PodScheduled", "SchedulingGated")]}),
+        json!({"phase": "Failed", "reason": "Evicted"}),
+        json!({"phase": "Pending", "initContainerStatuses": [{"name": "i", "state": {"waiting": {"reason": "Bad"}}}]}),
+        json!({"phase": "Pending", "initContainerStatuses": [{"name": "i", "state": {"terminated": ended}}]}),
+        json!({
+            "phase": "Running",
+            "conditions": [condition("Ready", ""), condition("Initialized", ""), condition("g", "")],
+            "initContainerStatuses": [
+                {"name": "i", "state": {"terminated": {"exitCode": 0, "reason": "Completed"}}, "restartCount": 1},
+                {"name": "s", "state": {"running": {}}, "started": true, "ready": true, "restartCount": 2},
+            ],
+            "containerStatuses": [
+                {"name": "c", "ready": true, "restartCount": 5, "state": {"running": {}},
+                 "lastState": {"terminated": ended}},
+                {"name": "d", "state": {"terminated": {"exitCode": 0, "reason": "Completed"}}},
+            ],
+        }),
+    ];
+    let kind = kind("", "Pod");
+    let needed = needed(&kind).expect("told for pods");
+    for status in statuses {
+        for deleted in [false, true] {
+            let mut pod = pod(status.clone());
+            if deleted {
+                pod["metadata"]["deletionTimestamp"] = "2024-05-01T11:59:00Z".into();
+            }
+            let part = reduced(&pod, needed);
+            assert_eq!(cells(&kind, &part, now()), cells(&kind, &pod, now()), "{pod}");
+            assert_eq!(row_conditions(&kind, &part), row_conditions(&kind, &pod), "{pod}");
+        }
+    }
+}

@@ -4,6 +4,8 @@
 //! quantities in canonical form, empty structs shown, zero values of optional fields left out. What is wrong comes
 //! back with its path and, for unknown fields, the near misses, so that a client can point into the manifest.
 
+use std::fmt::Write as _;
+
 use base64::Engine;
 use serde_json::{Map, json};
 
@@ -119,7 +121,7 @@ struct Decoder {
     first_type_problem: Option<Problem>,
     /// Name of the innermost struct and the names of the fields down to here, without list positions.
     struct_name: &'static str,
-    fields: Vec<String>,
+    fields: Vec<&'static str>,
     path: String,
 }
 
@@ -187,43 +189,47 @@ impl Decoder {
         }
     }
 
-    /// Runs `inner` with the path extended by `segment`, and restores it.
-    fn below<T>(&mut self, segment: &str, inner: impl FnOnce(&mut Self) -> T) -> T {
+    /// Runs `inner` with the path extended by a field, and restores it.
+    fn below_field<T>(&mut self, key: &str, inner: impl FnOnce(&mut Self) -> T) -> T {
         let length = self.path.len();
-        self.path.push_str(segment);
+        if length > 0 {
+            self.path.push('.');
+        }
+        self.path.push_str(key);
         let outcome = inner(self);
         self.path.truncate(length);
         outcome
     }
 
-    fn segment(&self, key: &str) -> String {
-        if self.path.is_empty() { key.to_owned() } else { format!(".{key}") }
+    /// The path of a field here.
+    fn path_of(&self, key: &str) -> String {
+        if self.path.is_empty() { key.to_owned() } else { format!("{}.{key}", self.path) }
     }
 
     fn struct_fields(&mut self, fields: Vec<(String, Node)>, of: &'static GoStruct) -> Outcome {
         let mut map = Map::new();
-        let mut seen: Vec<String> = Vec::with_capacity(fields.len());
+        let mut seen: Vec<&'static str> = Vec::with_capacity(fields.len());
         let outer = self.struct_name;
         for (key, node) in fields {
-            let segment = self.segment(&key);
             let Some(go_field) = of.field(&key) else {
-                self.note_strict(ProblemKind::Unknown { suggestions: near(&key, of) }, self.path.clone() + &segment);
+                self.note_strict(ProblemKind::Unknown { suggestions: near(&key, of) }, self.path_of(&key));
                 continue;
             };
-            if seen.contains(&key) {
-                self.note_strict(ProblemKind::Duplicate, self.path.clone() + &segment);
+            let repeated = seen.contains(&go_field.json);
+            if repeated {
+                self.note_strict(ProblemKind::Duplicate, self.path_of(&key));
             }
             self.struct_name = of.name();
-            self.fields.push(key.clone());
-            let value = self.below(&segment, |inner| inner.value(node, GoType::of_field(of, go_field)))?;
+            self.fields.push(go_field.json);
+            let value = self.below_field(&key, |inner| inner.value(node, GoType::of_field(of, go_field)))?;
             self.fields.pop();
             self.struct_name = outer;
             // A repeated struct field is decoded into the struct that the first one filled.
-            match (map.get_mut(&key), value) {
+            match (repeated.then(|| map.get_mut(&key)).flatten(), value) {
                 (Some(Value::Object(first)), Value::Object(second)) => first.extend(second),
-                (_, value) => drop(map.insert(key.clone(), value)),
+                (_, value) => drop(map.insert(key, value)),
             }
-            seen.push(key);
+            seen.push(go_field.json);
         }
         settle_struct(&mut map, of);
         Ok(Value::Object(map))
@@ -232,11 +238,10 @@ impl Decoder {
     fn map_entries(&mut self, fields: Vec<(String, Node)>, item: &GoType) -> Outcome {
         let mut map = Map::new();
         for (key, node) in fields {
-            let segment = self.segment(&key);
             if map.contains_key(&key) {
-                self.note_strict(ProblemKind::Duplicate, self.path.clone() + &segment);
+                self.note_strict(ProblemKind::Duplicate, self.path_of(&key));
             }
-            let value = self.below(&segment, |inner| inner.value(node, item))?;
+            let value = self.below_field(&key, |inner| inner.value(node, item))?;
             map.insert(key, value);
         }
         Ok(Value::Object(map))
@@ -249,7 +254,12 @@ impl Decoder {
         };
         let mut list = Vec::with_capacity(items.len());
         for (index, node) in items.into_iter().enumerate() {
-            list.push(self.below(&format!("[{index}]"), |inner| inner.value(node, item))?);
+            let length = self.path.len();
+            // Writing to a text does not fail.
+            let _ = write!(self.path, "[{index}]");
+            let value = self.value(node, item);
+            self.path.truncate(length);
+            list.push(value?);
         }
         Ok(Value::Array(list))
     }

@@ -195,22 +195,26 @@ impl Parser<'_> {
         self.at += 1;
         let mut bytes = Vec::new();
         loop {
+            // Most texts hold nothing that is escaped: they are copied as a whole.
+            let rest = self.text.get(self.at..).unwrap_or_default();
+            let plain = rest.iter().position(|c| matches!(c, b'"' | b'\\' | 0..0x20)).unwrap_or(rest.len());
+            bytes.extend_from_slice(rest.get(..plain).unwrap_or_default());
+            self.at += plain;
             match self.peek() {
                 None => return Err(self.end()),
                 Some(b'"') => {
                     self.at += 1;
-                    return Ok(String::from_utf8_lossy(&bytes).into_owned());
+                    return Ok(match String::from_utf8(bytes) {
+                        Ok(text) => text,
+                        Err(wrong) => String::from_utf8_lossy(wrong.as_bytes()).into_owned(),
+                    });
                 }
                 Some(b'\\') => {
                     self.at += 1;
                     let c = self.escape()?;
                     bytes.extend_from_slice(c.encode_utf8(&mut [0; 4]).as_bytes());
                 }
-                Some(c) if c < 0x20 => return Err(self.invalid(c, "in string literal")),
-                Some(c) => {
-                    bytes.push(c);
-                    self.at += 1;
-                }
+                Some(c) => return Err(self.invalid(c, "in string literal")),
             }
         }
     }

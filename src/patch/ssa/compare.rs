@@ -87,26 +87,28 @@ enum Change {
 }
 
 impl Comparer {
-    fn record(&mut self, change: &Change, path: Path<'_>) {
-        let set = match change {
+    fn set(&mut self, change: &Change) -> &mut FieldSet {
+        match change {
             Change::Removed => &mut self.comparison.removed,
             Change::Modified => &mut self.comparison.modified,
             Change::Added => &mut self.comparison.added,
-        };
-        set.insert_elements(&path.elements());
+        }
+    }
+
+    fn record(&mut self, change: &Change, path: Path<'_>) {
+        self.set(change).insert_elements(&path.elements());
+    }
+
+    /// Records a value that only one of the objects has, with all that is in it.
+    fn record_whole(&mut self, change: &Change, value: &Value, ty: Type<'_>, path: Path<'_>) {
+        self.set(change).insert_with(&path.elements(), everything(value, ty));
     }
 
     fn visit(&mut self, old: Option<&Value>, new: Option<&Value>, ty: Type<'_>, path: Path<'_>) {
         match (old, new) {
             (None, None) => (),
-            (Some(_), None) => {
-                self.visit_shape(old, new, ty.shape(old), path);
-                self.record(&Change::Removed, path);
-            }
-            (None, Some(_)) => {
-                self.visit_shape(old, new, ty.shape(new), path);
-                self.record(&Change::Added, path);
-            }
+            (Some(old), None) => self.record_whole(&Change::Removed, old, ty, path),
+            (None, Some(new)) => self.record_whole(&Change::Added, new, ty, path),
             (Some(_), Some(_)) => {
                 let (before, after) = (ty.shape(old), ty.shape(new));
                 if std::mem::discriminant(&before) != std::mem::discriminant(&after) {
@@ -200,4 +202,34 @@ impl Comparer {
             }
         }
     }
+}
+
+/// All fields inside of a value: unlike in the fields that it mentions, containers count for themselves.
+fn everything(value: &Value, ty: Type<'_>) -> FieldSet {
+    let mut set = FieldSet::default();
+    match (ty.shape(Some(value)), value) {
+        (Shape::Map(map), Value::Object(fields)) if !map.atomic => {
+            for (name, item) in fields {
+                set.insert_with(&[PathElement::field(name)], everything(item, map.field(name)));
+            }
+        }
+        (Shape::List(list), Value::Array(items)) if !list.atomic => {
+            let mut named: BTreeMap<PathElement, Vec<&Value>> = BTreeMap::new();
+            for item in items {
+                if let Ok(element) = list.element(item) {
+                    named.entry(element).or_default().push(item);
+                }
+            }
+            for (element, items) in named {
+                // Several items of the same key count as one leaf.
+                let below = match items.as_slice() {
+                    [item] => everything(item, list.item),
+                    _ => FieldSet::default(),
+                };
+                set.insert_with(&[element], below);
+            }
+        }
+        _ => {}
+    }
+    set
 }

@@ -131,18 +131,22 @@ impl<'a> Updater<'a> {
     ) -> Result<(Owners, Comparison), Vec<Conflict>> {
         let mut comparisons: BTreeMap<String, Option<Comparison>> = BTreeMap::new();
         let main = self.compared(old, new, self.api_version);
-        comparisons.insert(self.api_version.to_owned(), Some(main.clone()));
         let mut conflicts = Vec::new();
         owners.retain(|id, owned| {
             if Some(id) == own {
                 return true;
             }
-            let comparison = comparisons.entry(owned.api_version.clone()).or_insert_with(|| {
-                let old = self.convert(old, &owned.api_version)?;
-                let new = self.convert(new, &owned.api_version)?;
-                Some(self.compared(&old, &new, &owned.api_version))
-            });
-            let Some(comparison) = comparison else { return false };
+            let comparison = if owned.api_version == self.api_version {
+                &main
+            } else {
+                let other = comparisons.entry(owned.api_version.clone()).or_insert_with(|| {
+                    let old = self.convert(old, &owned.api_version)?;
+                    let new = self.convert(new, &owned.api_version)?;
+                    Some(self.compared(&old, &new, &owned.api_version))
+                });
+                let Some(other) = other else { return false };
+                other
+            };
             let taken = owned.set.intersection(&comparison.modified.union(&comparison.added));
             if !taken.is_empty() {
                 let paths = taken.paths().into_iter().map(|path| Conflict { manager: id.clone(), path });

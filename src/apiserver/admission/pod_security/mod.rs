@@ -230,7 +230,7 @@ fn of_pods(reasons: &str, names: &[&str]) -> String {
 
 fn policy_of(core: &Core, namespace: &str) -> Option<(Policy, ErrorList)> {
     let entry = core.store.get(&format!("/registry/namespaces/{namespace}"))?;
-    Some(Policy::of(&entry.object("v1", "Namespace")))
+    Some(Policy::of(entry.kept()))
 }
 
 fn validate_pod(core: &Core, attributes: &mut Attributes) -> Result<(), Status> {

@@ -55,9 +55,12 @@ async fn check(core: &Core, attributes: &mut Attributes) -> Result<(), Status> {
     }
     let Some(object) = &attributes.object else { return Ok(()) };
     let (group, plural) = (attributes.resource.group(), attributes.resource.plural());
+    let prefix = format!("/registry/resourcequotas/{}/", attributes.namespace);
+    if core.store.count(&prefix) == 0 {
+        return Ok(());
+    }
     let used = taken::of(group, plural, object, core.now());
     let before = attributes.old.as_ref().map(|old| taken::of(group, plural, old, core.now())).unwrap_or_default();
-    let prefix = format!("/registry/resourcequotas/{}/", attributes.namespace);
     for _ in 0..ATTEMPTS {
         let entries = core.store.list(&prefix, None).entries;
         if entries.is_empty() {

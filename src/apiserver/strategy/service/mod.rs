@@ -75,6 +75,10 @@ impl Strategy for ServiceStrategy {
         }
     }
 
+    fn reads_back(&self) -> bool {
+        true
+    }
+
     fn settled(&self, scope: &Scope<'_>, object: Option<&Value>, old: Option<&Value>, written: bool) {
         let new = object.map(Held::of).unwrap_or_default();
         let old = old.map(Held::of).unwrap_or_default();

@@ -51,18 +51,23 @@ fn default_struct(map: &mut Map<String, Value>, of: &'static GoStruct) {
     if let Some(set) = setters().get(name) {
         set(map);
     }
-    for field in &of.fields {
-        let type_ = GoType::of_field(of, field);
-        if let Some(default) = type_.default().filter(|default| !default.is_object())
+    for field in of.filled() {
+        if let Some(default) = GoType::of_field(of, field).default().filter(|default| !default.is_object())
             && map.get(field.json).is_none_or(|value| value.is_null() || value.as_str() == Some(""))
         {
             map.insert(field.json.to_owned(), default.clone());
         }
-        match map.get_mut(field.json) {
-            Some(value) => default_value(value, type_),
-            // A struct that is not a pointer is always there, so what is inside it has its defaults.
-            None if !type_.is_pointer() => default_absent(map, field.json, type_),
-            None => {}
+    }
+    for (name, value) in map.iter_mut() {
+        if let Some(field) = of.field(name) {
+            default_value(value, GoType::of_field(of, field));
+        }
+    }
+    // A struct that is not a pointer is always there, so what is inside it has its defaults.
+    for field in of.filled() {
+        let type_ = GoType::of_field(of, field);
+        if !type_.is_pointer() && !map.contains_key(field.json) {
+            default_absent(map, field.json, type_);
         }
     }
 }
