@@ -13,6 +13,7 @@ use crate::controllers::runtime::{Controller, Manager, Options, Resource};
 use crate::controllers::{self, Settings};
 use crate::kinds::Kinds;
 use crate::nodes::kubelet::Kubelet;
+use crate::nodes::lease::NodeLeases;
 use crate::nodes::register::register;
 use crate::nodes::scheduler::Scheduler;
 
@@ -62,6 +63,7 @@ pub fn manager(transport: SharedTransport, set: ControllerSet, nodes: u8, settin
         parts.push(Box::new(Scheduler));
         if nodes > 0 {
             parts.push(Box::new(Kubelet));
+            parts.push(Box::new(NodeLeases));
         }
     }
     Arc::new(Manager::new(transport, parts, &Options { resources: stored_resources() }))

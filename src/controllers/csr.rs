@@ -30,7 +30,7 @@ pub struct CertificateSigner {
     pub key: String,
 }
 
-fn requests() -> Resource {
+pub(super) fn requests() -> Resource {
     Resource::new("certificates.k8s.io", "v1", "certificatesigningrequests")
 }
 
@@ -94,6 +94,9 @@ struct Signer {
     check: fn(&Claims) -> Result<(), &'static str>,
 }
 
+/// The signer of the certificates with which kubelets are clients of the API.
+const KUBELET_CLIENT: &str = "kubernetes.io/kube-apiserver-client-kubelet";
+
 const SIGNERS: [Signer; 4] = [
     Signer {
         name: "kubernetes.io/kube-apiserver-client",
@@ -102,7 +105,7 @@ const SIGNERS: [Signer; 4] = [
         check: |_| Ok(()),
     },
     Signer {
-        name: "kubernetes.io/kube-apiserver-client-kubelet",
+        name: KUBELET_CLIENT,
         required: &["client auth", "digital signature"],
         optional: &["key encipherment"],
         check: kubelet_client,
@@ -184,6 +187,34 @@ impl CertificateSigner {
         let certificate = asked.signed_by(&issuer).map_err(|error| error.to_string())?;
         with_subject(certificate.der(), &subject(&pem).map_err(|error| text(&error))?, issuer.key())
     }
+}
+
+/// The PEM text of a request.
+fn pem_of_request(request: &Value) -> Option<String> {
+    use base64::Engine as _;
+    let bytes = base64::engine::general_purpose::STANDARD.decode(str_at(request, &["spec", "request"])).ok()?;
+    String::from_utf8(bytes).ok()
+}
+
+/// The name that a request asks for, if it is one of a kubelet for a client certificate.
+pub(super) fn is_kubelet_client(request: &Value) -> Option<String> {
+    let name = str_at(request, &["spec", "signerName"]);
+    let signer = SIGNERS.iter().find(|signer| signer.name == name && signer.name == KUBELET_CLIENT)?;
+    let pem = pem_of_request(request)?;
+    let asked = CertificateSigningRequestParams::from_pem(&pem).ok()?;
+    let claims = claims(&pem, &asked.params.subject_alt_names).ok()?;
+    (signer.check)(&claims).ok()?;
+    signer.check_usages(request).ok()?;
+    Some(claims.common_name)
+}
+
+/// When the certificate that a request got ends.
+pub(super) fn certificate_end(request: &Value) -> Option<DateTime<Utc>> {
+    use base64::Engine as _;
+    let pem = base64::engine::general_purpose::STANDARD.decode(str_at(request, &["status", "certificate"])).ok()?;
+    let (_, block) = x509_parser::pem::parse_x509_pem(&pem).ok()?;
+    let (_, certificate) = X509Certificate::from_der(&block.contents).ok()?;
+    DateTime::from_timestamp(certificate.validity().not_after.timestamp(), 0)
 }
 
 /// The subject of a request as its bytes stand there.
@@ -306,7 +337,7 @@ fn usages(request: &Value) -> (Vec<KeyUsagePurpose>, Vec<ExtendedKeyUsagePurpose
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use std::sync::Arc;
 
     use rcgen::{BasicConstraints, CertificateParams, DnType};
@@ -322,14 +353,23 @@ mod tests {
         CertificateSigner { certificate, key: key.serialize_pem() }
     }
 
-    fn answer(signer: &str, name: &str, usages: Value, condition: &str) -> Option<Value> {
+    /// A request with the name `r`.
+    pub fn request(signer: &str, name: &str, group: Option<&str>, usages: Value) -> Value {
         let mut params = CertificateParams::default();
+        params.distinguished_name = rcgen::DistinguishedName::new();
         params.distinguished_name.push(DnType::CommonName, name);
+        if let Some(group) = group {
+            params.distinguished_name.push(DnType::OrganizationName, group);
+        }
         let pem =
             params.serialize_request(&KeyPair::generate().expect("a key")).expect("a request").pem().expect("PEM");
-        let request = json!({"metadata": {"name": "r", "uid": "R", "resourceVersion": "1"},
-            "spec": {"signerName": signer, "request": encode(&pem), "usages": usages, "expirationSeconds": 3600},
-            "status": {"conditions": [{"type": condition, "status": "True"}]}});
+        json!({"metadata": {"name": "r", "uid": "R", "resourceVersion": "1"},
+            "spec": {"signerName": signer, "request": encode(&pem), "usages": usages, "expirationSeconds": 3600}})
+    }
+
+    fn answer(signer: &str, name: &str, usages: Value, condition: &str) -> Option<Value> {
+        let mut request = request(signer, name, None, usages);
+        request["status"] = json!({"conditions": [{"type": condition, "status": "True"}]});
         let cache = Cache::default();
         cache.put(&requests(), Arc::new(request));
         let world = World { cache: &cache, now: Utc::now() };

@@ -119,6 +119,15 @@ fn sync(world: &World<'_>, budget: &Value) -> Vec<Action> {
         actions.push(warn("Warning", "UnmanagedPods", message));
     }
     let (evicted, wake) = evicted(budget, &selected, world.now);
+    for pod in selected.iter().filter(|pod| meta::deletion_timestamp(pod).is_none()) {
+        let name = meta::name(pod);
+        if get(budget, &["status", "disruptedPods", name]).is_some() && !evicted.contains_key(name) {
+            let budget = format!("{}/{}", meta::namespace(budget), meta::name(budget));
+            let message = format!("Pod was expected by PDB {budget} to be deleted but it wasn't");
+            let regarding = pod.as_ref().clone();
+            actions.push(Action::Event { regarding, type_: "Warning", reason: "NotDeleted", message });
+        }
+    }
     let healthy = selected.iter().filter(|pod| {
         meta::deletion_timestamp(pod).is_none() && pods::is_ready(pod) && !evicted.contains_key(meta::name(pod))
     });

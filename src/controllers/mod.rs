@@ -7,6 +7,8 @@
 pub mod accounts;
 pub mod cronjob;
 pub mod csr;
+pub mod csr_approver;
+pub mod csr_cleaner;
 pub mod daemonset;
 pub mod deployment;
 pub mod disruption;
@@ -20,6 +22,7 @@ pub mod node_taints;
 pub mod placement;
 pub mod podautoscaler;
 pub mod pods;
+pub mod policy_status;
 pub mod quota;
 pub mod replicaset;
 pub mod roles;
@@ -72,11 +75,15 @@ pub fn workloads(settings: &Settings) -> Vec<Box<dyn Controller>> {
             certificate: settings.root_certificate.clone(),
             key: settings.root_key.clone(),
         }),
+        Box::new(csr_approver::CertificateApprover),
+        Box::new(csr_cleaner::CertificateCleaner),
+        Box::new(policy_status::PolicyStatus),
         Box::new(endpoints::Endpoints),
         Box::new(endpoints::EndpointSlices),
         Box::new(endpoints::EndpointSliceMirroring),
         Box::new(volumes::VolumeBinder),
         Box::new(volumes::ephemeral::EphemeralVolumes),
+        Box::new(volumes::VolumeExpander),
         Box::new(node_taints::NodeTaints),
         Box::new(node_taints::NodeTtl),
         Box::new(eviction::TaintEviction),

@@ -8,6 +8,8 @@ use serde_json::json;
 
 use super::pods;
 use super::runtime::{Action, Cache, Change, Controller, Key, PatchType, Resource, Watch, World};
+use crate::kinds::Kinds;
+use crate::object::go::quote;
 use crate::object::meta::{get, int_at, list_at, str_at};
 use crate::object::{GroupVersion, Value, meta};
 
@@ -72,8 +74,6 @@ impl Controller for PodAutoscalers {
 struct Scale {
     resource: Resource,
     replicas: i64,
-    /// Replicas that there are now.
-    current: i64,
     has_selector: bool,
 }
 
@@ -104,20 +104,20 @@ impl Turn<'_> {
             0 if least != 0 => {
                 let message = "scaling is disabled since the replica count of the target is zero";
                 self.condition("ScalingActive", "False", "ScalingDisabled", message);
-                return self.write(Some(scale.current), Some(0));
+                return self.write(Some(scale.replicas), Some(0));
             }
             replicas if replicas > most => (most, "Current number of replicas above Spec.MaxReplicas"),
             replicas if replicas < least => (least, "Current number of replicas below Spec.MinReplicas"),
             _ => {
                 self.fail_for_want_of_metrics(&scale);
-                return self.write(Some(scale.current), None);
+                return self.write(Some(scale.replicas), None);
             }
         };
         self.rescale(&scale, wanted);
         self.tell("Normal", "SuccessfulRescale", format!("New size: {wanted}; reason: {why}"));
         let message = format!("the HPA controller was able to update the target scale to {wanted}");
         self.condition("AbleToScale", "True", "SucceededRescale", &message);
-        self.write(Some(scale.current), Some(wanted));
+        self.write(Some(scale.replicas), Some(wanted));
     }
 
     fn tell(&mut self, type_: &'static str, reason: &'static str, message: String) {
@@ -137,10 +137,11 @@ impl Turn<'_> {
         let group = GroupVersion::parse(str_at(&reference, &["apiVersion"])).map(|gv| gv.group).unwrap_or_default();
         let row = SCALED.iter().find(|(k, g, _)| *k == kind && *g == group);
         let Some((_, group, plural)) = row else {
-            return Err(format!(
-                "unable to determine resource for scale target reference: no matches for kind \"{kind}\" \
-                in group \"{group}\""
-            ));
+            let known = Kinds::builtin().rows().iter().any(|row| row.kind == kind && row.group == group);
+            return Err(match known {
+                true => "the server could not find the requested resource".to_owned(),
+                false => format!("no matches for kind {} in group {}", quote(kind), quote(&group)),
+            });
         };
         let resource = Resource::new(*group, "v1", *plural);
         let key = Key { namespace: meta::namespace(self.autoscaler).to_owned(), name: name.to_owned() };
@@ -149,7 +150,6 @@ impl Turn<'_> {
         Ok(Scale {
             resource,
             replicas: int_at(&target, &["spec", "replicas"]).unwrap_or(1),
-            current: int_at(&target, &["status", "replicas"]).unwrap_or_default(),
             has_selector: get(&target, &["spec", "selector"]).is_some(),
         })
     }
@@ -168,8 +168,9 @@ impl Turn<'_> {
     fn fail_for_want_of_metrics(&mut self, scale: &Scale) {
         if !scale.has_selector {
             let message = "the HPA target's scale is missing a selector";
-            self.tell("Warning", "SelectorRequired", message.to_owned());
-            return self.condition("ScalingActive", "False", "InvalidSelector", message);
+            self.tell("Warning", "SelectorRequired", "selector is required".to_owned());
+            self.condition("ScalingActive", "False", "InvalidSelector", message);
+            return self.tell("Warning", "FailedComputeMetricsReplicas", "selector is required".to_owned());
         }
         let metrics = list_at(self.autoscaler, &["spec", "metrics"]);
         let missing: Vec<Missing> = metrics.iter().map(|metric| Missing::of(self.autoscaler, metric)).collect();

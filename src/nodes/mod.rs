@@ -6,6 +6,7 @@
 pub mod attach;
 pub mod container;
 pub mod kubelet;
+pub mod lease;
 pub mod logs;
 pub mod register;
 pub mod scheduler;

@@ -117,6 +117,8 @@ pub enum Action {
         /// What else to change of the secret.
         patch: Value,
     },
+    /// Asks access reviews one after another and does what goes with the first one that is allowed.
+    FirstAllowed(Vec<(Value, Action)>),
     /// Records an event about an object; the same event again counts up.
     Event {
         /// The object that it is about.

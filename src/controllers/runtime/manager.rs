@@ -355,6 +355,16 @@ impl Turn<'_> {
                 }
                 Ok(())
             }
+            Action::FirstAllowed(choices) => {
+                const REVIEWS: &str = "/apis/authorization.k8s.io/v1/subjectaccessreviews";
+                for (review, action) in choices {
+                    let answer = api.call(Method::POST, REVIEWS, JSON, Some(&review)).await?;
+                    if meta::bool_at(&answer, &["status", "allowed"]) {
+                        return Box::pin(self.one(action)).await;
+                    }
+                }
+                Ok(())
+            }
             // Decided in `attempt`.
             Action::RequireAbsent { .. } => Ok(()),
             Action::RequeueAfter(delay) => {

@@ -2,11 +2,13 @@
 
 mod binder;
 pub mod ephemeral;
+mod expand;
 pub mod matching;
 mod protection;
 mod provision;
 
 pub use binder::{VolumeBinder, keep};
+pub use expand::VolumeExpander;
 pub use protection::{ClaimProtection, VolumeProtection};
 
 use super::runtime::Resource;
