@@ -51,7 +51,12 @@ impl Controller for PodAutoscalers {
             };
             all.iter().filter(|autoscaler| scales(autoscaler)).map(|autoscaler| Key::of(autoscaler)).collect()
         };
-        let mut watches = vec![Watch::own(autoscalers())];
+        // What this controller writes into the status is no reason to look again before the period is over.
+        let own: fn(&Cache, &Change<'_>) -> Vec<Key> = |_, change| match (change.old, change.new) {
+            (Some(old), Some(new)) if old.get("spec") == new.get("spec") => Vec::new(),
+            _ => vec![Key::of(change.object())],
+        };
+        let mut watches = vec![Watch { resource: autoscalers(), keys: own }];
         watches.extend(
             SCALED.map(|(_, group, plural)| Watch { resource: Resource::new(group, "v1", plural), keys: of_target }),
         );
