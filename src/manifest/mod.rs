@@ -53,11 +53,15 @@ pub fn yaml_to_json(text: impl AsRef<[u8]>, strict: bool) -> Result<String, Erro
         let height = tree.root.map_or(0, |root| tree.nodes[root].height);
         with_stack(height, || {
             let decoded = decode::decode(tree, strict)?;
-            let text = crate::object::json::to_compact(&decoded.value);
-            // Go escapes what stands for bytes that are no UTF-8.
-            Ok(if decoded.mended { text.replace('\u{fffd}', "\\ufffd") } else { text })
+            Ok(json_text(&decoded.value, decoded.mended))
         })
     })
+}
+
+/// Compact JSON; Go escapes what stands for bytes that are no UTF-8.
+fn json_text(value: &Value, mended: bool) -> String {
+    let text = crate::object::json::to_compact(value);
+    if mended { text.replace('\u{fffd}', "\\ufffd") } else { text }
 }
 
 /// Reads the first document of a YAML text as a value; see [`yaml_to_json`].
@@ -68,9 +72,13 @@ pub fn yaml_to_json(text: impl AsRef<[u8]>, strict: bool) -> Result<String, Erro
 ///
 /// [`Error`]; also for documents nested deeper than any Kubernetes object.
 pub fn yaml_to_value(text: impl AsRef<[u8]>, strict: bool) -> Result<Value, Error> {
-    tree::with_tree(text.as_ref(), |tree| {
+    Ok(read_yaml(text.as_ref(), strict)?.value)
+}
+
+fn read_yaml(text: &[u8], strict: bool) -> Result<decode::Decoded, Error> {
+    tree::with_tree(text, |tree| {
         tree::limit_height(tree, DEEP)?;
-        Ok(decode::decode(tree, strict)?.value)
+        decode::decode(tree, strict)
     })
 }
 

@@ -4,12 +4,12 @@ use std::borrow::Cow;
 
 use serde_json::Value;
 
-use super::decode::decode;
+use super::decode::{Decoded, decode};
 use super::error::{DuplicateKey, Error, Position};
 use super::json;
 use super::positions::{Located, locate};
 use super::tree::{limit_height, with_tree};
-use super::{DEEP, yaml_to_json};
+use super::{DEEP, json_text};
 
 /// How far into a text the reference looks for the `{` of a JSON stream.
 const GUESS_SIZE: usize = 4096;
@@ -35,6 +35,8 @@ pub struct Document {
     /// How it was written.
     pub format: Format,
     text: String,
+    /// Whether a `!!binary` text had bytes replaced.
+    mended: bool,
 }
 
 impl Document {
@@ -47,8 +49,7 @@ impl Document {
     pub fn json(&self) -> Cow<'_, str> {
         match self.format {
             Format::Json => Cow::Borrowed(self.text.trim_matches([' ', '\t', '\r', '\n'])),
-            // The text was read before, so it can be read again.
-            Format::Yaml => Cow::Owned(yaml_to_json(&self.text, false).unwrap_or_default()),
+            Format::Yaml => Cow::Owned(json_text(&self.value, self.mended)),
         }
     }
 
@@ -254,7 +255,14 @@ impl<'a> Documents<'a> {
                 let start = json::position(self.text, at);
                 let value = json::build(text, DEEP).map_err(|cause| self.error(cause.to_string(), cause, start))?;
                 let text = String::from_utf8_lossy(text).into_owned();
-                return Ok(Some(Document { value, index: self.index, start, format: Format::Json, text }));
+                return Ok(Some(Document {
+                    value,
+                    index: self.index,
+                    start,
+                    format: Format::Json,
+                    text,
+                    mended: false,
+                }));
             }
             Err(json::Fault::Nothing) => {
                 self.reader = Reader::Ended;
@@ -301,10 +309,10 @@ impl<'a> Documents<'a> {
 
     fn read_yaml(&self, piece: Piece<'_>) -> Result<Document, StreamError> {
         let start = Position { line: piece.first_line, column: 1 };
-        match super::yaml_to_value(&piece.text, false) {
-            Ok(value) => {
+        match super::read_yaml(&piece.text, false) {
+            Ok(Decoded { value, mended }) => {
                 let text = String::from_utf8_lossy(&piece.text).into_owned();
-                Ok(Document { value, index: self.index, start, format: Format::Yaml, text })
+                Ok(Document { value, index: self.index, start, format: Format::Yaml, text, mended })
             }
             Err(cause) => Err(self.error(format!("error converting YAML to JSON: {cause}"), cause, start)),
         }

@@ -109,7 +109,8 @@ impl JsonPatch {
                 Some(_) => return Err(PatchError::Decode(cannot_unmarshal(value, "jsonpatch.Operation"))),
             });
         }
-        Ok(Self { operations, plain: plain(text, &value) })
+        let plain = plain(text, &value, &operations);
+        Ok(Self { operations, plain })
     }
 
     /// The number of operations; a server refuses more than 10,000.
@@ -154,16 +155,26 @@ impl JsonPatch {
     }
 }
 
-/// The patch for the crate: no `test`, and no path that the crate reads in another way.
-fn plain(text: &str, value: &Value) -> Option<json_patch::Patch> {
-    let agrees = |operation: &Value| {
-        let slash = |key: &str| operation.get(key).and_then(Value::as_str).is_none_or(|path| path.starts_with('/'));
-        operation.get("op").and_then(Value::as_str) != Some("test") && slash("path") && slash("from")
+/// The patch for the crate: no path that the crate reads in another way, and no `test` of something that may be
+/// spelled in several ways.
+fn plain(text: &str, value: &Value, operations: &[Operation]) -> Option<json_patch::Patch> {
+    let agrees = |(value, operation): (&Value, &Operation)| {
+        let slash = |key: &str| value.get(key).and_then(Value::as_str).is_none_or(|path| path.starts_with('/'));
+        let is_test = value.get("op").and_then(Value::as_str) == Some("test");
+        slash("path") && slash("from") && (!is_test || has_one_spelling(value.get("value"), operation))
     };
-    if !value.as_array()?.iter().all(agrees) {
+    if !value.as_array()?.iter().zip(operations).all(agrees) {
         return None;
     }
     serde_json::from_str(text).ok()
+}
+
+/// Whether an operation's value is a truth value, a whole number or a text in the spelling of [`json::to_compact`],
+/// which documents have as well.
+fn has_one_spelling(value: Option<&Value>, operation: &Operation) -> bool {
+    let Some(value) = value else { return false };
+    let simple = value.is_boolean() || value.is_i64() || value.is_u64() || value.is_string();
+    simple && matches!(&operation.value, Some(Node::Raw(raw)) if raw.trim() == json::to_compact(value))
 }
 
 /// The document as a whole.

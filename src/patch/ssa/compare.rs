@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use super::set::{FieldSet, Filter, PathElement};
 use super::typed::{List, Map, Shape, Type};
 use super::value;
+use super::walk::Mentioned;
 use crate::object::{Map as Fields, Value};
 
 /// The fields that differ between an old and a new object; no field is in more than one of the sets.
@@ -42,129 +43,123 @@ pub fn changed_lists(old: &Value, new: &Value, ty: Type<'_>) -> FieldSet {
     compare_with(value::equal_lists, old, new, ty).modified
 }
 
-fn compare_with(equal: fn(&Value, &Value) -> bool, old: &Value, new: &Value, ty: Type<'_>) -> Comparison {
-    let mut comparer = Comparer { equal, comparison: Comparison::default() };
-    comparer.visit(Some(old), Some(new), ty, Path { parent: None, step: Step::Root });
-    comparer.comparison
+fn compare_with(equal: Equal, old: &Value, new: &Value, ty: Type<'_>) -> Comparison {
+    let found = Comparer { equal }.visit(Some(old), Some(new), ty);
+    Comparison { removed: found.removed.set, modified: found.modified.set, added: found.added.set }
+}
+
+/// Whether two leaves are the same.
+type Equal = fn(&Value, &Value) -> bool;
+
+/// What differs at and below one place. Sets are made from the leaves up, so that a path element is made once however
+/// many fields lie below it, and only where something differs.
+#[derive(Default)]
+struct Found {
+    removed: Mentioned,
+    modified: Mentioned,
+    added: Mentioned,
+}
+
+impl Found {
+    fn is_empty(&self) -> bool {
+        self.removed.is_empty() && self.modified.is_empty() && self.added.is_empty()
+    }
+
+    /// Takes in what differs below `element`.
+    fn add(&mut self, element: impl FnOnce() -> PathElement, below: Self) {
+        if below.is_empty() {
+            return;
+        }
+        let element = element();
+        self.removed.add(&element, below.removed);
+        self.modified.add(&element, below.modified);
+        self.added.add(&element, below.added);
+    }
+
+    /// Takes in what another look at the same place found.
+    fn join(&mut self, other: Self) {
+        self.removed.join(other.removed);
+        self.modified.join(other.modified);
+        self.added.join(other.added);
+    }
 }
 
 struct Comparer {
-    /// Whether two leaves are the same.
-    equal: fn(&Value, &Value) -> bool,
-    comparison: Comparison,
-}
-
-#[derive(Clone, Copy)]
-enum Step<'a> {
-    Root,
-    Field(&'a str),
-    Item(&'a PathElement),
-}
-
-/// The way from the root, kept on the stack: path elements are only made for fields that differ.
-#[derive(Clone, Copy)]
-struct Path<'a> {
-    parent: Option<&'a Path<'a>>,
-    step: Step<'a>,
-}
-
-impl Path<'_> {
-    fn elements(&self) -> Vec<PathElement> {
-        let mut elements = self.parent.map(Path::elements).unwrap_or_default();
-        match self.step {
-            Step::Root => (),
-            Step::Field(name) => elements.push(PathElement::field(name)),
-            Step::Item(element) => elements.push(element.clone()),
-        }
-        elements
-    }
-}
-
-enum Change {
-    Removed,
-    Modified,
-    Added,
+    equal: Equal,
 }
 
 impl Comparer {
-    fn set(&mut self, change: &Change) -> &mut FieldSet {
-        match change {
-            Change::Removed => &mut self.comparison.removed,
-            Change::Modified => &mut self.comparison.modified,
-            Change::Added => &mut self.comparison.added,
-        }
-    }
-
-    fn record(&mut self, change: &Change, path: Path<'_>) {
-        self.set(change).insert_elements(&path.elements());
-    }
-
-    /// Records a value that only one of the objects has, with all that is in it.
-    fn record_whole(&mut self, change: &Change, value: &Value, ty: Type<'_>, path: Path<'_>) {
-        self.set(change).insert_with(&path.elements(), everything(value, ty));
-    }
-
-    fn visit(&mut self, old: Option<&Value>, new: Option<&Value>, ty: Type<'_>, path: Path<'_>) {
+    fn visit(&self, old: Option<&Value>, new: Option<&Value>, ty: Type<'_>) -> Found {
         match (old, new) {
-            (None, None) => (),
-            (Some(old), None) => self.record_whole(&Change::Removed, old, ty, path),
-            (None, Some(new)) => self.record_whole(&Change::Added, new, ty, path),
+            (None, None) => Found::default(),
+            (Some(_), None) => {
+                let mut found = self.visit_shape(old, new, ty.shape(old));
+                found.removed.itself = true;
+                found
+            }
+            (None, Some(_)) => {
+                let mut found = self.visit_shape(old, new, ty.shape(new));
+                found.added.itself = true;
+                found
+            }
             (Some(_), Some(_)) => {
                 let (before, after) = (ty.shape(old), ty.shape(new));
-                if std::mem::discriminant(&before) != std::mem::discriminant(&after) {
-                    // A value that changes its shape is looked at both ways.
-                    self.visit_shape(old, new, before, path);
+                if std::mem::discriminant(&before) == std::mem::discriminant(&after) {
+                    return self.visit_shape(old, new, after);
                 }
-                self.visit_shape(old, new, after, path);
+                // A value that changes its shape is looked at both ways.
+                let mut found = self.visit_shape(old, new, before);
+                found.join(self.visit_shape(old, new, after));
+                found
             }
         }
     }
 
-    fn visit_shape(&mut self, old: Option<&Value>, new: Option<&Value>, shape: Shape<'_>, path: Path<'_>) {
+    fn visit_shape(&self, old: Option<&Value>, new: Option<&Value>, shape: Shape<'_>) -> Found {
         match shape {
-            Shape::Map(map) => self.maps(old, new, map, path),
-            Shape::List(list) => self.lists(old, new, list, path),
-            Shape::Scalar(_) => self.leaf(old, new, path),
-            Shape::Invalid => (),
+            Shape::Map(map) => self.maps(old, new, map),
+            Shape::List(list) => self.lists(old, new, list),
+            Shape::Scalar(_) => self.leaf(old, new),
+            Shape::Invalid => Found::default(),
         }
     }
 
-    fn leaf(&mut self, old: Option<&Value>, new: Option<&Value>, path: Path<'_>) {
-        if let (Some(old), Some(new)) = (old, new)
-            && !(self.equal)(old, new)
-        {
-            self.record(&Change::Modified, path);
+    fn leaf(&self, old: Option<&Value>, new: Option<&Value>) -> Found {
+        let mut found = Found::default();
+        if let (Some(old), Some(new)) = (old, new) {
+            found.modified.itself = !(self.equal)(old, new);
         }
+        found
     }
 
-    fn maps(&mut self, old: Option<&Value>, new: Option<&Value>, map: Map<'_>, path: Path<'_>) {
+    fn maps(&self, old: Option<&Value>, new: Option<&Value>, map: Map<'_>) -> Found {
         let (left, right) = (old.and_then(Value::as_object), new.and_then(Value::as_object));
         if map.atomic || (left.is_none_or(Fields::is_empty) && right.is_none_or(Fields::is_empty)) {
-            return self.leaf(old, new, path);
+            return self.leaf(old, new);
         }
+        let mut found = Found::default();
         for (name, item) in left.into_iter().flatten() {
             let other = right.and_then(|right| right.get(name));
-            let path = Path { parent: Some(&path), step: Step::Field(name) };
-            self.visit(Some(item), other, map.field(name), path);
+            found.add(|| PathElement::field(name), self.visit(Some(item), other, map.field(name)));
         }
         for (name, item) in right.into_iter().flatten() {
             if left.is_none_or(|left| !left.contains_key(name)) {
-                let path = Path { parent: Some(&path), step: Step::Field(name) };
-                self.visit(None, Some(item), map.field(name), path);
+                found.add(|| PathElement::field(name), self.visit(None, Some(item), map.field(name)));
             }
         }
+        found
     }
 
-    fn lists(&mut self, old: Option<&Value>, new: Option<&Value>, list: List<'_>, path: Path<'_>) {
+    fn lists(&self, old: Option<&Value>, new: Option<&Value>, list: List<'_>) -> Found {
         let (left, right) = (old.and_then(Value::as_array), new.and_then(Value::as_array));
         if list.atomic || (left.is_none_or(Vec::is_empty) && right.is_none_or(Vec::is_empty)) {
-            return self.leaf(old, new, path);
+            return self.leaf(old, new);
         }
         if let (Some(left), Some(right)) = (old, new)
             && value::equal(left, right)
         {
             // Spares naming the items.
-            return;
+            return Found::default();
         }
         let mut items: BTreeMap<PathElement, (Vec<&Value>, Vec<&Value>)> = BTreeMap::new();
         for item in left.into_iter().flatten() {
@@ -177,59 +172,34 @@ impl Comparer {
                 items.entry(element).or_default().1.push(item);
             }
         }
-        for (element, (old, new)) in &items {
-            self.items(old, new, list, Path { parent: Some(&path), step: Step::Item(element) });
+        let mut found = Found::default();
+        for (element, (old, new)) in items {
+            let below = self.items(&old, &new, list);
+            found.add(|| element, below);
         }
+        found
     }
 
     /// Compares the items of one key. Several items of the same key count as one leaf.
-    fn items(&mut self, old: &[&Value], new: &[&Value], list: List<'_>, path: Path<'_>) {
+    fn items(&self, old: &[&Value], new: &[&Value], list: List<'_>) -> Found {
         match (old, new) {
-            ([] | [_], [] | [_]) => self.visit(old.first().copied(), new.first().copied(), list.item, path),
+            ([] | [_], [] | [_]) => self.visit(old.first().copied(), new.first().copied(), list.item),
             ([_, _, ..], [_, _, ..]) => {
                 let same = old.len() == new.len() && old.iter().zip(new).all(|(old, new)| (self.equal)(old, new));
-                if !same {
-                    self.record(&Change::Modified, path);
-                }
+                let mut found = Found::default();
+                found.modified.itself = !same;
+                found
             }
             ([_, _, ..], _) => {
-                self.visit(None, new.first().copied(), list.item, path);
-                self.record(&Change::Removed, path);
+                let mut found = self.visit(None, new.first().copied(), list.item);
+                found.removed.itself = true;
+                found
             }
             (_, _) => {
-                self.visit(old.first().copied(), None, list.item, path);
-                self.record(&Change::Added, path);
+                let mut found = self.visit(old.first().copied(), None, list.item);
+                found.added.itself = true;
+                found
             }
         }
     }
-}
-
-/// All fields inside of a value: unlike in the fields that it mentions, containers count for themselves.
-fn everything(value: &Value, ty: Type<'_>) -> FieldSet {
-    let mut set = FieldSet::default();
-    match (ty.shape(Some(value)), value) {
-        (Shape::Map(map), Value::Object(fields)) if !map.atomic => {
-            for (name, item) in fields {
-                set.insert_with(&[PathElement::field(name)], everything(item, map.field(name)));
-            }
-        }
-        (Shape::List(list), Value::Array(items)) if !list.atomic => {
-            let mut named: BTreeMap<PathElement, Vec<&Value>> = BTreeMap::new();
-            for item in items {
-                if let Ok(element) = list.element(item) {
-                    named.entry(element).or_default().push(item);
-                }
-            }
-            for (element, items) in named {
-                // Several items of the same key count as one leaf.
-                let below = match items.as_slice() {
-                    [item] => everything(item, list.item),
-                    _ => FieldSet::default(),
-                };
-                set.insert_with(&[element], below);
-            }
-        }
-        _ => {}
-    }
-    set
 }

@@ -218,19 +218,13 @@ fn apply_tracked(
 ///
 /// Never fails: when the books cannot be kept, the old ones stay.
 pub fn update(old: Option<&Value>, new: Value, options: &Options<'_>) -> Value {
-    match try_update(old, &new, options) {
-        Ok(object) => object,
-        Err(_) => {
-            let mut object = new;
-            match old.and_then(|old| meta::get(old, &["metadata", "managedFields"])) {
-                Some(entries) => meta::set(&mut object, &["metadata", "managedFields"], entries.clone()),
-                None => {
-                    meta::remove(&mut object, &["metadata", "managedFields"]);
-                }
-            }
-            object
-        }
+    let mut object = new;
+    if keep_books(old, &mut object, options).is_err()
+        && let Some(entries) = old.and_then(|old| meta::get(old, &["metadata", "managedFields"]))
+    {
+        meta::set(&mut object, &["metadata", "managedFields"], entries.clone());
     }
+    object
 }
 
 /// As [`update`], with the reason when the books cannot be kept.
@@ -239,16 +233,20 @@ pub fn update(old: Option<&Value>, new: Value, options: &Options<'_>) -> Value {
 ///
 /// Objects that do not fit the schema.
 pub fn try_update(old: Option<&Value>, new: &Value, options: &Options<'_>) -> Result<Value, Error> {
+    let mut object = new.clone();
+    keep_books(old, &mut object, options).map(|()| object)
+}
+
+/// Replaces the `managedFields` of the object; on an error it has none.
+fn keep_books(old: Option<&Value>, object: &mut Value, options: &Options<'_>) -> Result<(), Error> {
     let live = old.unwrap_or(options.empty);
-    let managed = stated_or_live(live, new, options);
-    let mut object = without_managed_fields(new).into_owned();
-    if managed.owners.is_empty() && !meta::uid(live).is_empty() {
-        // Tracking starts at creation or with the first apply.
-        return Ok(object);
+    let managed = stated_or_live(live, object, options);
+    meta::remove(object, &["metadata", "managedFields"]);
+    // Tracking starts at creation or with the first apply.
+    if !managed.owners.is_empty() || meta::uid(live).is_empty() {
+        track_update(&without_managed_fields(live), object, managed, options.manager, options)?.store(object);
     }
-    let managed = track_update(&without_managed_fields(live), &object, managed, options.manager, options)?;
-    managed.store(&mut object);
-    Ok(object)
+    Ok(())
 }
 
 /// The owners that an update starts from: those that the request states, else those of the live object.
@@ -337,12 +335,18 @@ fn strip(managed: &mut Managed, id: &ManagerId) {
 }
 
 fn without_managed_fields(object: &Value) -> Cow<'_, Value> {
-    if meta::get(object, &["metadata", "managedFields"]).is_none() {
+    let (Some(fields), Some(_)) = (object.as_object(), meta::get(object, &["metadata", "managedFields"])) else {
         return Cow::Borrowed(object);
-    }
-    let mut object = object.clone();
-    meta::remove(&mut object, &["metadata", "managedFields"]);
-    Cow::Owned(object)
+    };
+    let without = |metadata: &Value| -> Value {
+        let kept = metadata.as_object().into_iter().flatten().filter(|(name, _)| *name != "managedFields");
+        kept.map(|(name, value)| (name.clone(), value.clone())).collect()
+    };
+    let copied = |(name, value): (&String, &Value)| match name.as_str() {
+        "metadata" => (name.clone(), without(value)),
+        _ => (name.clone(), value.clone()),
+    };
+    Cow::Owned(fields.iter().map(copied).collect())
 }
 
 /// `namespace/name; group/version, Kind=kind`, as errors name an object.

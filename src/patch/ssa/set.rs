@@ -209,20 +209,6 @@ impl FieldSet {
         }
     }
 
-    /// Adds the field at `path` and what stands below it.
-    pub(super) fn insert_with(&mut self, path: &[PathElement], below: Self) {
-        match path {
-            [] => *self = self.union(&below),
-            [last] => {
-                self.insert_member(last.clone());
-                if !below.is_empty() {
-                    self.insert_child(last.clone(), below);
-                }
-            }
-            [first, rest @ ..] => self.descend(first).insert_with(rest, below),
-        }
-    }
-
     pub(super) fn insert_member(&mut self, element: PathElement) {
         if let Err(at) = position(&self.members, &element) {
             self.members.insert(at, element);

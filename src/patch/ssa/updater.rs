@@ -61,6 +61,14 @@ impl<'a> Typed<'a> {
     }
 }
 
+/// What a write changes, as an endpoint counts it.
+struct Changes {
+    /// Fields that are new or have another value.
+    set: FieldSet,
+    /// Fields that are gone.
+    removed: FieldSet,
+}
+
 /// What the updater needs to know of an endpoint.
 #[derive(Clone, Copy)]
 pub struct Updater<'a> {
@@ -106,17 +114,19 @@ impl<'a> Updater<'a> {
     }
 
     /// What changes between two objects of a version, as far as it counts.
-    fn compared(&self, old: &Typed<'_>, new: &Typed<'_>, version: &str) -> Comparison {
+    fn changes(&self, old: &Typed<'_>, new: &Typed<'_>, version: &str) -> Changes {
         let mut comparison = compare(&old.value, &new.value, old.ty);
         if let Some((old, new)) = self.whole
             && let (Some(old), Some(new)) = (self.convert(old, version), self.convert(new, version))
         {
             comparison.modified = comparison.modified.union(&changed_lists(&old.value, &new.value, old.ty));
         }
-        comparison.filtered(self.filter(version))
+        let Comparison { removed, modified, added } = comparison.filtered(self.filter(version));
+        Changes { set: modified.union(&added), removed }
     }
 
-    /// Takes from every other manager what changes between `old` and `new`.
+    /// Takes from every other manager what changes between `old` and `new`; returns the owners and the fields that
+    /// the new object has or has otherwise.
     ///
     /// # Errors
     ///
@@ -128,33 +138,33 @@ impl<'a> Updater<'a> {
         mut owners: Owners,
         own: Option<&ManagerId>,
         force: bool,
-    ) -> Result<(Owners, Comparison), Vec<Conflict>> {
-        let mut comparisons: BTreeMap<String, Option<Comparison>> = BTreeMap::new();
-        let main = self.compared(old, new, self.api_version);
+    ) -> Result<(Owners, FieldSet), Vec<Conflict>> {
+        let main = self.changes(old, new, self.api_version);
+        let mut of_versions: BTreeMap<String, Option<Changes>> = BTreeMap::new();
         let mut conflicts = Vec::new();
         owners.retain(|id, owned| {
             if Some(id) == own {
                 return true;
             }
-            let comparison = if owned.api_version == self.api_version {
+            let changes = if owned.api_version == self.api_version {
                 &main
             } else {
-                let other = comparisons.entry(owned.api_version.clone()).or_insert_with(|| {
+                let found = of_versions.entry(owned.api_version.clone()).or_insert_with(|| {
                     let old = self.convert(old, &owned.api_version)?;
                     let new = self.convert(new, &owned.api_version)?;
-                    Some(self.compared(&old, &new, &owned.api_version))
+                    Some(self.changes(&old, &new, &owned.api_version))
                 });
-                let Some(other) = other else { return false };
-                other
+                let Some(changes) = found else { return false };
+                changes
             };
-            let taken = owned.set.intersection(&comparison.modified.union(&comparison.added));
+            let taken = owned.set.intersection(&changes.set);
             if !taken.is_empty() {
                 let paths = taken.paths().into_iter().map(|path| Conflict { manager: id.clone(), path });
                 conflicts.extend(paths);
                 *owned = owned.with(owned.set.difference(&taken));
             }
-            if !comparison.removed.is_empty() {
-                *owned = owned.with(owned.set.difference(&comparison.removed));
+            if !changes.removed.is_empty() {
+                *owned = owned.with(owned.set.difference(&changes.removed));
             }
             true
         });
@@ -162,7 +172,7 @@ impl<'a> Updater<'a> {
             return Err(conflicts);
         }
         owners.retain(|_, owned| !owned.set.is_empty());
-        Ok((owners, main))
+        Ok((owners, main.set))
     }
 
     /// Gives `own` what it changed between `live` and `new`, in place of whoever had it; returns its fields and the
@@ -170,10 +180,9 @@ impl<'a> Updater<'a> {
     pub fn update(&self, live: &Typed<'_>, new: &Typed<'_>, owners: Owners) -> (Owners, Option<Owned>) {
         let owners = self.reconciled(live, owners);
         // Taking by force has no conflicts.
-        let Ok((owners, comparison)) = self.take(live, new, owners, None, true) else {
+        let Ok((owners, mut set)) = self.take(live, new, owners, None, true) else {
             return (Owners::new(), None);
         };
-        let mut set = comparison.modified.union(&comparison.added);
         if let Some(filter) = self.filter(self.api_version) {
             set = filter.apply(&set);
         }

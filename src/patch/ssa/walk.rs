@@ -11,11 +11,11 @@ pub fn field_set(value: &Value, ty: Type<'_>) -> FieldSet {
 
 /// What a value adds to the set of its parent.
 #[derive(Default)]
-struct Mentioned {
+pub(super) struct Mentioned {
     /// Whether the value itself is a field.
-    itself: bool,
+    pub(super) itself: bool,
     /// The fields below it.
-    set: FieldSet,
+    pub(super) set: FieldSet,
 }
 
 impl Mentioned {
@@ -23,12 +23,25 @@ impl Mentioned {
         Self { itself: true, set: FieldSet::default() }
     }
 
-    fn add(&mut self, element: PathElement, below: Self) {
+    pub(super) fn is_empty(&self) -> bool {
+        !self.itself && self.set.members.is_empty() && self.set.children.is_empty()
+    }
+
+    /// Takes in what the child at `element` mentions.
+    pub(super) fn add(&mut self, element: &PathElement, below: Self) {
         if below.itself {
             self.set.insert_member(element.clone());
         }
         if !below.set.is_empty() {
-            self.set.insert_child(element, below.set);
+            self.set.insert_child(element.clone(), below.set);
+        }
+    }
+
+    /// Takes in what the same value mentions otherwise.
+    pub(super) fn join(&mut self, other: Self) {
+        self.itself |= other.itself;
+        if !other.set.is_empty() {
+            self.set = self.set.union(&other.set);
         }
     }
 }
@@ -52,7 +65,7 @@ fn map_fields(value: &Value, map: Map<'_>) -> Mentioned {
         let mut below = fields_below(item, named.unwrap_or_else(|| map.values()));
         let empty = item.is_null() || item.as_object().is_some_and(|item| item.is_empty());
         below.itself |= empty || named.is_none();
-        mentioned.add(PathElement::field(name), below);
+        mentioned.add(&PathElement::field(name), below);
     }
     mentioned
 }
@@ -80,7 +93,7 @@ fn list_fields(value: &Value, list: List<'_>) -> Mentioned {
         let mut below =
             if duplicates.has_member(&element) { Mentioned::default() } else { fields_below(item, list.item) };
         below.itself = true;
-        mentioned.add(element, below);
+        mentioned.add(&element, below);
     }
     mentioned
 }
