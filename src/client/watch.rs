@@ -6,6 +6,7 @@ use serde_json::Value;
 
 use super::{Body, Error, TransportError};
 use crate::object::Status;
+use crate::object::partial::Part;
 
 /// What happened to an object.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,12 +36,20 @@ pub struct Event {
 pub struct Watch {
     body: Body,
     buffer: BytesMut,
+    /// Whether events are read without the ownership of fields.
+    unmanaged: bool,
 }
 
 impl Watch {
     /// Reads events from a body.
     pub fn new(body: Body) -> Self {
-        Self { body, buffer: BytesMut::new() }
+        Self { body, buffer: BytesMut::new(), unmanaged: false }
+    }
+
+    /// Leaves `metadata.managedFields` out of the objects, which spares reading them.
+    #[must_use]
+    pub fn without_managed_fields(self) -> Self {
+        Self { unmanaged: true, ..self }
     }
 
     /// The next event; `None` when the server or the time for the request has ended the stream.
@@ -54,7 +63,7 @@ impl Watch {
                 if line.trim_ascii().is_empty() {
                     continue;
                 }
-                return event(&line).map(Some);
+                return self.event(&line).map(Some);
             }
             match self.body.next().await {
                 Some(Ok(chunk)) => self.buffer.extend_from_slice(&chunk),
@@ -65,16 +74,21 @@ impl Watch {
                 None if self.buffer.trim_ascii().is_empty() => return Ok(None),
                 None => {
                     let line = self.buffer.split();
-                    return event(&line).map(Some);
+                    return self.event(&line).map(Some);
                 }
             }
         }
     }
+
+    fn event(&self, line: &[u8]) -> Result<Event, Error> {
+        let read = if self.unmanaged { Part::Event.read(line) } else { serde_json::from_slice(line) };
+        event(read)
+    }
 }
 
-fn event(line: &[u8]) -> Result<Event, Error> {
+fn event(read: serde_json::Result<Value>) -> Result<Event, Error> {
     let decode = |why: String| Error::Decode(format!("unable to decode an event from the watch stream: {why}"));
-    let mut value: Value = serde_json::from_slice(line).map_err(|error| decode(error.to_string()))?;
+    let mut value = read.map_err(|error| decode(error.to_string()))?;
     let name = value["type"].as_str().unwrap_or_default().to_owned();
     let object = value.get_mut("object").map(Value::take).unwrap_or_default();
     let kind = match name.as_str() {

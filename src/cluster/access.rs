@@ -8,7 +8,7 @@ use serde_json::json;
 
 use super::ClusterError;
 use super::certs::Pair;
-use super::data_folder::write_private;
+use super::data_folder::replace_private;
 use crate::manifest;
 use crate::object::Value;
 
@@ -50,6 +50,6 @@ impl Access<'_> {
     /// # Errors
     /// [`ClusterError::File`].
     pub fn write(&self, path: &Path) -> Result<(), ClusterError> {
-        write_private(path, manifest::to_yaml(&self.to_value()).as_bytes())
+        replace_private(path, manifest::to_yaml(&self.to_value()).as_bytes())
     }
 }

@@ -199,6 +199,18 @@ pub fn create_private_dir(path: &Path) -> Result<(), ClusterError> {
 /// # Errors
 /// [`ClusterError::File`].
 pub fn write_private(path: &Path, bytes: &[u8]) -> Result<(), ClusterError> {
+    write_beside(path, bytes, true)
+}
+
+/// As [`write_private`], without waiting for the disk: for what every start writes anew.
+///
+/// # Errors
+/// [`ClusterError::File`].
+pub fn replace_private(path: &Path, bytes: &[u8]) -> Result<(), ClusterError> {
+    write_beside(path, bytes, false)
+}
+
+fn write_beside(path: &Path, bytes: &[u8], durable: bool) -> Result<(), ClusterError> {
     let beside = path.with_extension(format!("tmp{}", std::process::id()));
     let mut options = OpenOptions::new();
     options.create(true).truncate(true).write(true);
@@ -207,7 +219,9 @@ pub fn write_private(path: &Path, bytes: &[u8]) -> Result<(), ClusterError> {
     let write = || {
         let mut file = options.open(&beside)?;
         file.write_all(bytes)?;
-        file.sync_all()?;
+        if durable {
+            file.sync_all()?;
+        }
         std::fs::rename(&beside, path)
     };
     write().map_err(ClusterError::file("writing", path))

@@ -22,7 +22,7 @@ impl Path {
     /// The field `name` below this one.
     #[must_use]
     pub fn child(&self, name: &str) -> Self {
-        if self.0.is_empty() { Self::new(name) } else { Self(format!("{}.{name}", self.0)) }
+        if self.0.is_empty() { Self::new(name) } else { self.followed_by(&[".", name]) }
     }
 
     /// The list item at `index` below this field.
@@ -34,7 +34,15 @@ impl Path {
     /// The map entry `key` below this field.
     #[must_use]
     pub fn key(&self, key: &str) -> Self {
-        Self(format!("{}[{key}]", self.0))
+        self.followed_by(&["[", key, "]"])
+    }
+
+    /// Validation makes paths all the time, and formatting costs more than putting together.
+    fn followed_by(&self, parts: &[&str]) -> Self {
+        let mut path = String::with_capacity(self.0.len() + parts.iter().map(|part| part.len()).sum::<usize>());
+        path.push_str(&self.0);
+        path.extend(parts.iter().copied());
+        Self(path)
     }
 
     /// The path as text, empty for the root.

@@ -14,6 +14,7 @@ pub mod intstr;
 pub mod json;
 pub mod meta;
 pub mod names;
+pub mod partial;
 pub mod policy;
 pub mod quantity;
 pub mod selector;

@@ -6,6 +6,7 @@ use serde::Deserialize;
 use serde::de::{DeserializeSeed, Deserializer, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
 use crate::kinds::columns::Needed;
+use crate::object::partial::Part;
 use crate::object::{Map, Value};
 
 /// Which fields of an object are read.
@@ -22,11 +23,12 @@ pub enum Fields {
 /// Reads these fields of `json`; text that is not a JSON object reads as an empty one.
 pub(super) fn read(json: &[u8], fields: Fields) -> Value {
     let mut deserializer = serde_json::Deserializer::from_slice(json);
-    if let Fields::Only(needed) = fields {
-        let read = Only(needed).deserialize(&mut deserializer).ok();
-        return read.filter(Value::is_object).unwrap_or_else(|| Value::Object(Map::new()));
-    }
-    Value::Object(Level::Object(fields).deserialize(&mut deserializer).unwrap_or_default())
+    let read = match fields {
+        Fields::Unmanaged => Part::Object.deserialize(&mut deserializer),
+        Fields::Metadata => Part::ObjectMetadata.deserialize(&mut deserializer),
+        Fields::Only(needed) => Only(needed).deserialize(&mut deserializer),
+    };
+    read.ok().filter(Value::is_object).unwrap_or_else(|| Value::Object(Map::new()))
 }
 
 /// A value of which only the needed fields are read. Lists are read item by item.
@@ -112,45 +114,6 @@ impl Visitor<'_> for Name {
 
     fn visit_str<E>(self, name: &str) -> Result<Self::Value, E> {
         Ok(self.0.field(name))
-    }
-}
-
-/// The map that is being read.
-#[derive(Clone, Copy)]
-enum Level {
-    Object(Fields),
-    Metadata,
-}
-
-impl<'de> DeserializeSeed<'de> for Level {
-    type Value = Map<String, Value>;
-
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Self::Value, D::Error> {
-        deserializer.deserialize_map(self)
-    }
-}
-
-impl<'de> Visitor<'de> for Level {
-    type Value = Map<String, Value>;
-
-    fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str("an object")
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut access: A) -> Result<Self::Value, A::Error> {
-        let mut map = Map::new();
-        while let Some(key) = access.next_key::<String>()? {
-            match (self, key.as_str()) {
-                (Self::Object(_), "metadata") => {
-                    map.insert(key, Value::Object(access.next_value_seed(Self::Metadata)?));
-                }
-                (Self::Object(Fields::Metadata), _) | (Self::Metadata, "managedFields") => {
-                    access.next_value::<IgnoredAny>()?;
-                }
-                _ => drop(map.insert(key, access.next_value()?)),
-            }
-        }
-        Ok(map)
     }
 }
 

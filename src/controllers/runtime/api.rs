@@ -8,7 +8,9 @@ use super::{Key, Resource};
 pub use crate::client::Error as ApiError;
 use crate::client::transport::{BoxFuture, SharedTransport};
 use crate::client::{Body, Client, Request, Transport, TransportError, Watch};
+use crate::kinds::Kinds;
 use crate::object::Value;
+use crate::object::partial::Part;
 
 /// Requests under one client name.
 pub struct Api {
@@ -44,6 +46,11 @@ pub(super) fn path(resource: &Resource, namespace: &str, name: &str, subresource
     path
 }
 
+/// Whether this is a built-in resource whose objects are in namespaces.
+fn is_namespaced(resource: &Resource) -> bool {
+    Kinds::builtin().by_gvr(resource).is_some_and(|kind| kind.namespaced)
+}
+
 impl Api {
     /// Requests through `transport` as the client `component`.
     pub fn new(transport: SharedTransport, component: &'static str) -> Self {
@@ -74,12 +81,17 @@ impl Api {
         self.client.json(Request::get(path(resource, &key.namespace, &key.name, None))).await
     }
 
-    /// Lists a whole resource: its objects, with kind and apiVersion filled in, and the list's resourceVersion.
+    /// Lists a whole resource: its objects, with kind and apiVersion filled in, and the list's resourceVersion. Objects
+    /// in namespaces come without `managedFields`.
     ///
     /// # Errors
     /// [`ApiError`].
     pub async fn list(&self, resource: &Resource) -> Result<(Vec<Value>, String), ApiError> {
-        let mut list = self.client.json(Request::get(path(resource, "", "", None))).await?;
+        let answer = self.client.call(Request::get(path(resource, "", "", None))).await?;
+        let mut list = match is_namespaced(resource) {
+            true => Part::List.read(&answer.body).map_err(|error| ApiError::Decode(error.to_string()))?,
+            false => answer.json()?,
+        };
         let kind = list["kind"].as_str().and_then(|kind| kind.strip_suffix("List")).unwrap_or_default().to_owned();
         let api_version = list["apiVersion"].clone();
         let revision = list["metadata"]["resourceVersion"].as_str().unwrap_or_default().to_owned();
@@ -93,7 +105,7 @@ impl Api {
         Ok((items, revision))
     }
 
-    /// Watches a whole resource from a revision.
+    /// Watches a whole resource from a revision, as [`Api::list`] shows it.
     ///
     /// # Errors
     /// [`ApiError`].
@@ -102,6 +114,7 @@ impl Api {
             .query("watch", "true")
             .query("allowWatchBookmarks", "true")
             .query("resourceVersion", revision);
-        self.client.watch(request).await
+        let watch = self.client.watch(request).await?;
+        Ok(if is_namespaced(resource) { watch.without_managed_fields() } else { watch })
     }
 }

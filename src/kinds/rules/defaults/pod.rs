@@ -74,9 +74,10 @@ fn pull_policy(image: &str) -> &'static str {
 }
 
 fn container(map: &mut Map<String, Value>) {
-    let image = map.get("image").and_then(Value::as_str).unwrap_or_default();
-    let policy = pull_policy(image);
-    set_default(map, "imagePullPolicy", policy);
+    if map.get("imagePullPolicy").and_then(Value::as_str).is_none_or(str::is_empty) {
+        let policy = pull_policy(map.get("image").and_then(Value::as_str).unwrap_or_default());
+        set_default(map, "imagePullPolicy", policy);
+    }
     set_default(map, "terminationMessagePath", "/dev/termination-log");
     set_default(map, "terminationMessagePolicy", "File");
 }
@@ -156,6 +157,9 @@ fn requests_from_limits(container: &mut Map<String, Value>) {
 
 /// Pod-level requests and limits from those of the containers (`PodLevelResources`).
 fn pod_level_resources(spec: &mut Map<String, Value>) {
+    if spec.get("resources").is_none_or(Value::is_null) {
+        return;
+    }
     let whole = Value::Object(spec.clone());
     let Some(resources) = whole.some("resources") else { return };
     let set = |list: &str| !resources.entries(list).is_empty();
