@@ -212,7 +212,7 @@ fn find(program: &str, words: &[String]) -> Result<Option<Found>, String> {
 
 /// Position of the first word that is neither a flag nor a flag's value.
 fn first_word(words: &[String], verb: Option<&'static Verb>) -> Option<usize> {
-    if words.first().is_some_and(|word| !word.starts_with('-')) {
+    if words.first().is_some_and(|word| !word.is_empty() && !word.starts_with('-')) {
         return Some(0);
     }
     let command = GlobalArgs::augmented(verb.map_or_else(|| clap::Command::new(""), |verb| (verb.build)()));

@@ -11,7 +11,8 @@ use super::help::is_verb;
 use super::streams::is_executable;
 use super::verb::{Group, Run, Verb};
 
-const PREFIXES: [&str; 2] = ["kubectl", "knarr"];
+/// What the names of plugins begin with.
+pub const PREFIXES: [&str; 2] = ["kubectl", "knarr"];
 
 /// `plugin`.
 pub const VERB: Verb =
@@ -92,16 +93,28 @@ fn plugins_in(folder: &Path) -> Vec<PathBuf> {
     files
 }
 
+/// The files of all plugins on PATH, folder after folder.
+fn files(cx: &Context) -> Vec<PathBuf> {
+    let mut folders = BTreeSet::new();
+    let path = cx.env.os("PATH").unwrap_or_default();
+    let folders = std::env::split_paths(path)
+        .filter(|folder| !folder.as_os_str().is_empty())
+        .filter(move |folder| folders.insert(folder.clone()));
+    folders.flat_map(|folder| plugins_in(&folder)).collect()
+}
+
+/// The words that name each plugin: `kubectl-foo_bar-baz` is `foo-bar baz`.
+pub fn names(cx: &Context) -> Vec<Vec<String>> {
+    let words = |file: &PathBuf| {
+        let name = file.file_name()?.to_str()?;
+        Some(name.split('-').skip(1).map(|word| word.replace('_', "-")).collect())
+    };
+    files(cx).iter().filter_map(words).collect()
+}
+
 impl Run for ListArgs {
     async fn run(self, cx: &Context) -> Result<()> {
-        let mut folders = BTreeSet::new();
-        let path = cx.env.os("PATH").unwrap_or_default();
-        let mut files = Vec::new();
-        for folder in std::env::split_paths(path).filter(|folder| !folder.as_os_str().is_empty()) {
-            if folders.insert(folder.clone()) {
-                files.extend(plugins_in(&folder));
-            }
-        }
+        let files = files(cx);
         if files.is_empty() {
             return Err(Error::new(format!("unable to find any {} plugins in your PATH", cx.program.name)));
         }

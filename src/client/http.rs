@@ -106,7 +106,11 @@ impl HttpTransport {
         if error.is_timeout() && !error.is_connect() {
             return TransportError::Timeout { server: self.host.clone() };
         }
-        let words = go_words(error, &self.host);
+        let name = Some(&self.access.tls_server_name).filter(|name| !name.is_empty());
+        let words = match cause::<rustls::Error>(error).zip(name) {
+            Some((refusal, name)) => tls::go_words(refusal, name),
+            None => go_words(error, &self.host),
+        };
         TransportError::Connect { server: self.host.clone(), source: Box::new(NetworkError(words)) }
     }
 }

@@ -5,20 +5,31 @@ use serde_json::{Map, Value};
 
 use super::Schemas;
 use super::go_types::{GoKind, GoType, go_struct};
-use crate::object::{json, meta};
+use crate::object::{GroupVersionKind, json, meta};
 
 /// An object as Go's `encoding/json` writes the struct of its kind: indented when `indent` is given, else in one
 /// line; objects of kinds that are not built in have their keys sorted.
 pub fn to_json(object: &Value, indent: Option<&str>) -> String {
-    let type_ = type_of(object);
+    let type_ = type_of(&meta::gvk(object));
     let mut writer = Writer { out: String::new(), indent };
-    writer.value(object, type_.as_ref(), 0);
+    match (object, item_type_of(object)) {
+        (Value::Object(list), Some(items)) if type_.is_none() => writer.list(list, &items),
+        _ => writer.value(object, type_.as_ref(), 0),
+    }
     writer.out
 }
 
-/// The type of an object of a built-in kind.
-fn type_of(object: &Value) -> Option<GoType> {
-    let definition = Schemas::builtin().name_of_kind(&meta::gvk(object));
+/// The type of the items of a list of a built-in kind.
+fn item_type_of(list: &Value) -> Option<GoType> {
+    let mut gvk = meta::gvk(list);
+    gvk.kind = gvk.kind.strip_suffix("List")?.to_owned();
+    list.get("items").and_then(Value::as_array)?;
+    type_of(&gvk)
+}
+
+/// The type of the objects of a built-in kind.
+fn type_of(gvk: &GroupVersionKind) -> Option<GoType> {
+    let definition = Schemas::builtin().name_of_kind(gvk);
     definition.filter(|name| go_struct(name).is_some()).map(GoType::of_definition)
 }
 
@@ -56,7 +67,7 @@ pub struct Declared(GoType);
 impl Declared {
     /// The order for an object of a built-in kind.
     pub fn of(object: &Value) -> Option<Self> {
-        type_of(object).map(Self)
+        type_of(&meta::gvk(object)).map(Self)
     }
 
     /// The fields of a map in their order, each with the order of its own fields.
@@ -87,35 +98,57 @@ impl Writer<'_> {
     fn value(&mut self, value: &Value, type_: Option<&GoType>, depth: usize) {
         match value {
             Value::Object(map) if !map.is_empty() => self.object(map, type_, depth),
-            Value::Array(items) if !items.is_empty() => {
-                let inner = type_.and_then(item_type);
-                self.out.push('[');
-                for (position, item) in items.iter().enumerate() {
-                    if position > 0 {
-                        self.out.push(',');
-                    }
-                    self.newline(depth + 1);
-                    self.value(item, inner, depth + 1);
-                }
-                self.newline(depth);
-                self.out.push(']');
-            }
+            Value::Array(items) => self.array(items, type_.and_then(item_type), depth),
             other => self.out.push_str(&json::to_compact(other)),
         }
+    }
+
+    fn array(&mut self, items: &[Value], type_: Option<&GoType>, depth: usize) {
+        self.out.push('[');
+        for (position, item) in items.iter().enumerate() {
+            if position > 0 {
+                self.out.push(',');
+            }
+            self.newline(depth + 1);
+            self.value(item, type_, depth + 1);
+        }
+        if !items.is_empty() {
+            self.newline(depth);
+        }
+        self.out.push(']');
+    }
+
+    fn key(&mut self, key: &str, first: bool, depth: usize) {
+        if !first {
+            self.out.push(',');
+        }
+        self.newline(depth);
+        json::write_string(&mut self.out, key);
+        self.out.push_str(if self.indent.is_some() { ": " } else { ":" });
     }
 
     fn object(&mut self, map: &Map<String, Value>, type_: Option<&GoType>, depth: usize) {
         self.out.push('{');
         for (position, (key, value, type_)) in members(map, type_).into_iter().enumerate() {
-            if position > 0 {
-                self.out.push(',');
-            }
-            self.newline(depth + 1);
-            json::write_string(&mut self.out, key);
-            self.out.push_str(if self.indent.is_some() { ": " } else { ":" });
+            self.key(key, position == 0, depth + 1);
             self.value(value, type_, depth + 1);
         }
         self.newline(depth);
+        self.out.push('}');
+    }
+
+    /// A list of objects of a type.
+    fn list(&mut self, list: &Map<String, Value>, type_: &GoType) {
+        self.out.push('{');
+        let fields = ["kind", "apiVersion", "metadata", "items"].into_iter();
+        for (position, (key, value)) in fields.filter_map(|key| Some((key, list.get(key)?))).enumerate() {
+            self.key(key, position == 0, 1);
+            match value {
+                Value::Array(items) => self.array(items, Some(type_), 1),
+                other => self.value(other, None, 1),
+            }
+        }
+        self.newline(0);
         self.out.push('}');
     }
 }
@@ -132,6 +165,17 @@ mod tests {
         assert_eq!(
             to_json(&object, None),
             r#"{"kind":"Deployment","apiVersion":"apps/v1","metadata":{"name":"web","labels":{"a":"2","b":"1"}},"spec":{"replicas":1,"template":{"spec":{"containers":[{"name":"n","image":"i"}]}}}}"#
+        );
+        let list = json!({"apiVersion": "v1", "kind": "PodList", "metadata": {"resourceVersion": "1"},
+            "items": [{"spec": {}, "metadata": {"namespace": "n", "name": "p"}}]});
+        assert_eq!(
+            to_json(&list, None),
+            r#"{"kind":"PodList","apiVersion":"v1","metadata":{"resourceVersion":"1"},"items":[{"metadata":{"name":"p","namespace":"n"},"spec":{}}]}"#
+        );
+        let empty = json!({"apiVersion": "v1", "kind": "PodList", "metadata": {}, "items": []});
+        assert_eq!(
+            to_json(&empty, Some("  ")),
+            "{\n  \"kind\": \"PodList\",\n  \"apiVersion\": \"v1\",\n  \"metadata\": {},\n  \"items\": []\n}"
         );
         let unknown = json!({"kind": "Thing", "apiVersion": "x/v1", "spec": {}});
         assert_eq!(

@@ -44,8 +44,8 @@ pub struct EditArgs {
     #[arg(long, hide = true, num_args = 0..=1, require_equals = true, default_value = "strict",
           default_missing_value = "strict")]
     validate: String,
-    /// Accepted, without effect
-    #[arg(long, hide = true, num_args = 0..=1, require_equals = true, default_missing_value = "true")]
+    /// Lines of the edited file end as on Windows
+    #[arg(long, num_args = 0..=1, require_equals = true, default_missing_value = "true")]
     windows_line_endings: Option<bool>,
 }
 
@@ -77,8 +77,12 @@ impl Run for EditArgs {
             true => (format!("{}\n", to_indented(&original, "    ")), "", ".json"),
             false => (manifest::to_yaml(&original), HEADING, ".yaml"),
         };
-        let (file, edited) = Editor::of(cx).edit(cx, ending, &format!("{heading}{text}"))?;
-        let edited = without_comments(&edited);
+        let mut shown = format!("{heading}{text}");
+        if self.windows_line_endings.unwrap_or(cfg!(windows)) {
+            shown = shown.replace('\n', "\r\n");
+        }
+        let (file, edited) = Editor::of(cx).edit(cx, ending, &shown)?;
+        let edited = without_comments(&edited.replace("\r\n", "\n"));
         if edited.trim().is_empty() || edited.trim() == text.trim() {
             std::fs::remove_file(&file).ok();
             let why = if edited.trim().is_empty() { "saved file was empty" } else { "no changes made" };

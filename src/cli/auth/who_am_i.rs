@@ -16,6 +16,8 @@ use crate::output::tabwriter::TabWriter;
 pub struct WhoAmIArgs {
     #[command(flatten)]
     output: OutputArgs,
+    #[arg(hide = true)]
+    words: Vec<String>,
 }
 
 /// Values as Go prints a list of strings.

@@ -80,7 +80,7 @@ impl DumpArgs {
         let mut pods = Value::Null;
         for (file, prefix, plural) in LISTS {
             let list = cx.json(Request::get(format!("{prefix}{within}/{plural}"))).await?;
-            self.write(cx, &format!("{namespace}/{file}{ending}"), &printer.text(&list)?)?;
+            self.write(cx, &format!("{namespace}/{file}{ending}"), &text_of(printer, &list)?)?;
             pods = list;
         }
         for pod in list_at(&pods, &["items"]) {
@@ -89,6 +89,13 @@ impl DumpArgs {
         }
         Ok(())
     }
+}
+
+/// An object as a typed client prints it.
+fn text_of(printer: &Printer, object: &Value) -> Result<String> {
+    let mut text = String::new();
+    printer.append_typed(object, &mut text)?;
+    Ok(text)
 }
 
 /// The logs of all containers of a pod; what cannot be read says why in its place.
@@ -143,7 +150,7 @@ impl Run for DumpArgs {
             _ => ".txt",
         };
         let nodes = cx.json(Request::get("/api/v1/nodes")).await?;
-        self.write(cx, &format!("nodes{ending}"), &printer.text(&nodes)?)?;
+        self.write(cx, &format!("nodes{ending}"), &text_of(&printer, &nodes)?)?;
         for namespace in self.namespaces(cx).await? {
             self.namespace(cx, &printer, ending, &namespace).await?;
         }

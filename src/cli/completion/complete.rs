@@ -6,6 +6,7 @@
 use clap::{Arg, Args, Command};
 
 use super::directive::Directive;
+use super::plugins;
 use super::words::{self, Words};
 use crate::cli::args::GlobalArgs;
 use crate::cli::context::Context;
@@ -51,8 +52,13 @@ struct FlagValue {
 }
 
 async fn candidates(cx: &mut Context, before: &[String], typed: &str) -> Result<words::Answer, String> {
-    let found = find(&cx.program.name.clone(), before)
-        .map_err(|_| format!("unable to find a command for arguments: [{}]", before.join(" ")))?;
+    let found = match find(&cx.program.name.clone(), before) {
+        Ok(found) => found,
+        Err(_) => {
+            let plugin = plugins::candidates(cx, before, typed);
+            return plugin.ok_or_else(|| format!("unable to find a command for arguments: [{}]", before.join(" ")));
+        }
+    };
     let (verb, before) = match found {
         Some(found) => {
             cx.command_path.clone_from(&found.path);
@@ -174,6 +180,11 @@ fn flags(command: &Command, parsed: &Partial, typed: &str) -> Vec<String> {
     args.into_iter().flat_map(|arg| spellings(arg, typed)).collect()
 }
 
+/// Whether a built-in verb has that name.
+fn is_built_in(word: &str) -> bool {
+    crate::cli::verb::find(VERBS, word).is_some()
+}
+
 /// Candidates for a word that is no flag.
 async fn arguments(
     cx: &Context,
@@ -192,6 +203,11 @@ async fn arguments(
         children.sort_by_key(|child| child.name);
         let begun = children.into_iter().filter(|child| child.name.starts_with(typed));
         found.extend(begun.map(|child| format!("{}\t{}", child.name, help::about(child))));
+        if verb.is_none() {
+            let known = |line: &String| is_built_in(line.split('\t').next().unwrap_or_default());
+            found.extend(plugins::first_words(cx, typed).into_iter().filter(|line| !known(line)));
+            found.sort_by(|a, b| a.split('\t').next().cmp(&b.split('\t').next()));
+        }
         directive = Directive::NO_FILES;
     }
     found.extend(required(command, parsed, typed));

@@ -25,6 +25,11 @@ impl Directive {
     /// The candidates are endings of files to offer.
     pub const FILE_ENDINGS: Self = Self(8);
 
+    /// The directive of a number.
+    pub const fn of_bits(bits: u8) -> Self {
+        Self(bits)
+    }
+
     /// The bits as a number.
     pub fn bits(self) -> u8 {
         self.0

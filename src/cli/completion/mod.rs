@@ -2,6 +2,7 @@
 
 mod complete;
 mod directive;
+mod plugins;
 mod words;
 
 use clap::Parser;

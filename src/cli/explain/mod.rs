@@ -71,8 +71,20 @@ impl ExplainArgs {
         }
         let mut gvr = kind.gvr();
         (gvr.group, gvr.version) = (group.to_owned(), version.to_owned());
-        let found = kinds.by_gvr(&gvr).cloned();
-        found.ok_or_else(|| Error::new(format!("couldn't find resource for {}", quote(&gvr.to_string()))))
+        if let Some(found) = kinds.by_gvr(&gvr) {
+            return Ok(found.clone());
+        }
+        let mut rows = kinds.rows().iter();
+        let served = rows.any(|row| row.group == gvr.group && row.version == gvr.version);
+        let why = match self.output.as_str() {
+            "plaintext-openapiv2" => {
+                let gvk = gvr.group_version().with_kind(&kind.kind);
+                format!("couldn't find resource for {}", quote(&gvk.to_string()))
+            }
+            _ if served => format!("GVR ({gvr}) not found in OpenAPI schema"),
+            _ => format!("couldn't find resource for {}", quote(&gvr.to_string())),
+        };
+        Err(Error::new(why))
     }
 }
 
@@ -82,6 +94,9 @@ impl Run for ExplainArgs {
         let mut parts = word.trim_end_matches('.').split('.').map(str::to_owned);
         let resource = parts.next().unwrap_or_default();
         let mut path: Vec<String> = parts.collect();
+        if resource.is_empty() && !word.is_empty() {
+            return Err(Error::new("invalid jsonpath syntax, first node must be field node"));
+        }
         let (kinds, kind) = kind_of(cx, &resource).await?;
         // A whole name with its group may stand before the fields.
         let whole = kind.group_resource();
@@ -132,6 +147,7 @@ async fn kind_of(cx: &Context, word: &str) -> Result<(Arc<Kinds>, Arc<Kind>)> {
             let kind = kind.ok_or_else(|| Error::no_resource(word, "", ""))?;
             Ok((Arc::new(kinds.clone()), kind))
         }
+        Err(resource::Error::Fact(_)) => Err(Error::plain(Error::no_resource(word, "", "").text())),
         Err(error) => Err(cx.explain(error)),
     }
 }

@@ -27,6 +27,8 @@ const DEFAULT_PORT: i64 = 8001;
 /// Run a proxy to the API server on this machine.
 #[derive(Parser)]
 pub struct ProxyArgs {
+    #[arg(hide = true)]
+    words: Vec<String>,
     /// Folder with files to be served as well
     #[arg(short = 'w', long, value_name = "DIR", default_value = "")]
     www: String,
