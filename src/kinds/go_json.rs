@@ -12,18 +12,23 @@ use crate::object::{GroupVersionKind, json, meta};
 pub fn to_json(object: &Value, indent: Option<&str>) -> String {
     let type_ = type_of(&meta::gvk(object));
     let mut writer = Writer { out: String::new(), indent };
-    match (object, item_type_of(object)) {
-        (Value::Object(list), Some(items)) if type_.is_none() => writer.list(list, &items),
+    match object {
+        Value::Object(list) if type_.is_none() && is_list(object) => writer.list(list, item_type_of(object).as_ref()),
         _ => writer.value(object, type_.as_ref(), 0),
     }
     writer.out
+}
+
+/// Whether an object is a list of a built-in kind, or one of objects of any kinds.
+fn is_list(object: &Value) -> bool {
+    let mixed = meta::kind(object) == "List" && meta::api_version(object) == "v1";
+    object.get("items").is_some_and(Value::is_array) && (mixed || item_type_of(object).is_some())
 }
 
 /// The type of the items of a list of a built-in kind.
 fn item_type_of(list: &Value) -> Option<GoType> {
     let mut gvk = meta::gvk(list);
     gvk.kind = gvk.kind.strip_suffix("List")?.to_owned();
-    list.get("items").and_then(Value::as_array)?;
     type_of(&gvk)
 }
 
@@ -137,14 +142,14 @@ impl Writer<'_> {
         self.out.push('}');
     }
 
-    /// A list of objects of a type.
-    fn list(&mut self, list: &Map<String, Value>, type_: &GoType) {
+    /// A list of objects, of one type or of any.
+    fn list(&mut self, list: &Map<String, Value>, type_: Option<&GoType>) {
         self.out.push('{');
         let fields = ["kind", "apiVersion", "metadata", "items"].into_iter();
         for (position, (key, value)) in fields.filter_map(|key| Some((key, list.get(key)?))).enumerate() {
             self.key(key, position == 0, 1);
             match value {
-                Value::Array(items) => self.array(items, Some(type_), 1),
+                Value::Array(items) => self.array(items, type_, 1),
                 other => self.value(other, None, 1),
             }
         }

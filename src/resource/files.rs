@@ -1,6 +1,7 @@
 //! Files, folders, standard input and URLs as texts.
 
-use std::path::{Path, PathBuf};
+use std::ffi::OsStr;
+use std::path::{Component, Path, PathBuf};
 use std::time::Duration;
 
 use super::{Document, Error, Outside, build_kustomization, documents};
@@ -140,13 +141,27 @@ impl FileOptions {
         }
         let entries = std::fs::read_dir(path).map_err(|error| failed("open", &error))?;
         let mut names: Vec<PathBuf> =
-            entries.filter_map(Result::ok).map(|entry| path.join(entry.file_name())).collect();
+            entries.filter_map(Result::ok).map(|entry| joined(path, &entry.file_name())).collect();
         names.sort();
         for name in names {
             self.walk(&name, false, files)?;
         }
         Ok(())
     }
+}
+
+/// The path of a file in a folder, without the parts that lead nowhere (Go's `filepath.Join`).
+fn joined(folder: &Path, name: &OsStr) -> PathBuf {
+    let mut path = PathBuf::new();
+    for part in folder.components().chain([Component::Normal(name)]) {
+        match part {
+            Component::CurDir => {}
+            Component::ParentDir if path.file_name().is_some() => drop(path.pop()),
+            Component::ParentDir if path.has_root() => {}
+            part => path.push(part),
+        }
+    }
+    path
 }
 
 /// The files whose last part matches a pattern with `*`, `?` or `[…]`.
@@ -171,7 +186,7 @@ fn matching(path: &Path) -> Vec<PathBuf> {
     let mut found: Vec<PathBuf> = entries
         .filter_map(Result::ok)
         .filter(|entry| entry.file_name().to_str().is_some_and(|name| pattern.is_match(name)))
-        .map(|entry| parent.join(entry.file_name()))
+        .map(|entry| joined(parent, &entry.file_name()))
         .collect();
     found.sort();
     found
@@ -240,6 +255,15 @@ pub async fn read_url(url: &str) -> Result<Vec<u8>, Error> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn names_of_files_are_clean() {
+        let name = |folder: &str| joined(Path::new(folder), OsStr::new("a.yaml")).display().to_string();
+        assert_eq!(
+            [".", "./x", "x//y/./", "x/../y", "../x", "/.."].map(name),
+            ["a.yaml", "x/a.yaml", "x/y/a.yaml", "y/a.yaml", "../x/a.yaml", "/a.yaml"]
+        );
+    }
 
     #[test]
     fn folders_give_their_manifests_in_order() {

@@ -9,8 +9,10 @@ const TEXTS: [&str; 6] = ["name", "generateName", "namespace", "selfLink", "uid"
 const MAPS: [&str; 2] = ["labels", "annotations"];
 
 fn wrong(value: &Value, field: &str, wanted: &str) -> String {
+    // Go names the struct that the field is declared in.
+    let of = if field.is_empty() { "metadataOnlyObject" } else { "ObjectMeta" };
     format!(
-        "json: cannot unmarshal {} into Go struct field ObjectMeta.metadata{field} of type {wanted}",
+        "json: cannot unmarshal {} into Go struct field {of}.metadata{field} of type {wanted}",
         json::type_name(value)
     )
 }
@@ -73,6 +75,10 @@ mod tests {
         assert_eq!(
             check(&json!({"kind": "A", "metadata": {"labels": {"a": 1}}})).unwrap_err(),
             "json: cannot unmarshal number into Go struct field ObjectMeta.metadata.labels of type string"
+        );
+        assert_eq!(
+            check(&json!({"kind": "A", "metadata": "x"})).unwrap_err(),
+            "json: cannot unmarshal string into Go struct field metadataOnlyObject.metadata of type v1.ObjectMeta"
         );
         assert_eq!(check(&json!({"a": 1})).unwrap_err(), "Object 'Kind' is missing in '{\"a\":1}'");
     }

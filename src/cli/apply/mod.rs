@@ -294,7 +294,10 @@ impl ApplyArgs {
         let object = match objects.len() {
             0 => return Ok(()),
             1 => objects.swap_remove(0),
-            _ => serde_json::json!({"apiVersion": "v1", "kind": "List", "metadata": {}, "items": objects}),
+            _ => {
+                let list = serde_json::json!({"apiVersion": "v1", "kind": "List", "metadata": {}, "items": objects});
+                return self.output.printer("")?.print_typed(cx, &list);
+            }
         };
         self.output.printer("")?.print(cx, &object)
     }
@@ -304,7 +307,12 @@ impl Applier<'_> {
     /// Applies objects in waves, telling of each in the order of the files; gives them, and the failures.
     async fn apply_all(&self, found: Found, visited: &mut Visited) -> Result<(Vec<Value>, Vec<Error>)> {
         let cx = self.writer.cx;
-        let (mut objects, mut errors) = (Vec::new(), found.errors);
+        let mut objects = Vec::new();
+        // kubectl tells what it could not read as one error beside those of applying.
+        let mut errors = match cx.program.exact {
+            true => Error::many(found.errors).err().into_iter().collect(),
+            false => found.errors,
+        };
         let namespaced = found.targets.iter().filter(|target| target.kind.namespaced);
         visited.namespaces.extend(namespaced.map(|target| target.namespace.clone()));
         let progress = Progress::new(cx, found.targets.len());
