@@ -97,6 +97,12 @@ impl Error {
         errors.pop().map_or(Ok(()), Err)
     }
 
+    /// What went wrong with objects, and behind that, as one error, what could not be read.
+    pub fn visited(mut errors: Vec<Self>, unread: Vec<Self>) -> Result<()> {
+        errors.extend(Self::many(unread).err());
+        Self::many(errors)
+    }
+
     /// The misuse of a command: the message and where its help is to be found.
     pub fn usage(command_path: &str, message: impl fmt::Display) -> Self {
         Self::new(format!("{message}\nSee '{command_path} -h' for help and examples"))
@@ -357,6 +363,17 @@ mod tests {
             "The connection to the server h:6443 was refused - did you specify the right host or port?\n"
         );
         assert_eq!(refused.when("creating", "f").text().split(": Get").next(), Some("error when creating \"f\""));
+    }
+
+    #[test]
+    fn what_could_not_be_read_stands_behind_the_rest() {
+        let errors = |texts: &[&str]| texts.iter().map(|text| Error::new(*text)).collect::<Vec<_>>();
+        let told =
+            |done: &[&str], unread: &[&str]| Error::visited(errors(done), errors(unread)).map_err(|e| e.render());
+        assert_eq!(told(&[], &[]).err(), None);
+        assert_eq!(told(&[], &["a", "b"]).err().as_deref(), Some("a\nb\n"));
+        assert_eq!(told(&["x"], &["a", "b"]).err().as_deref(), Some("x\n[a, b]\n"));
+        assert_eq!(told(&["x"], &["a"]).err().as_deref(), Some("x\na\n"));
     }
 
     #[test]

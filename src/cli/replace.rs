@@ -94,9 +94,9 @@ impl Run for ReplaceArgs {
         place::check_all(cx, &mut found, validation);
         let manager = self.write.field_manager.clone().unwrap_or_else(|| "kubectl-replace".into());
         let writer = Writer { cx, manager, validation, dry_run };
-        let mut errors = found.errors;
+        let (mut errors, mut unread) = (Vec::new(), found.errors);
         if self.how.force {
-            Error::many(std::mem::take(&mut errors))?;
+            Error::many(std::mem::take(&mut unread))?;
             self.clear(cx, &found.targets, propagation).await?;
         }
         let mut count = 0;
@@ -112,7 +112,7 @@ impl Run for ReplaceArgs {
         if count == 0 && errors.is_empty() && self.how.force {
             return Err(Error::new("no objects passed to replace"));
         }
-        Error::many(errors)
+        Error::visited(errors, unread)
     }
 }
 

@@ -236,12 +236,13 @@ impl Run for CreateArgs {
             return self.edit(writer, &selection, documents).await;
         }
         let mut creation = Creation { args: &self, writer, printer, waiting: Vec::new(), count: 0, errors: Vec::new() };
+        let mut unread = Vec::new();
         for document in documents {
             let document = match document {
                 Ok(document) => document,
                 Err(error) => {
                     creation.flush().await?;
-                    creation.errors.push(cx.explain(error));
+                    unread.push(cx.explain(error));
                     continue;
                 }
             };
@@ -253,13 +254,13 @@ impl Run for CreateArgs {
                     Ok(_) => {}
                     Err(error) => {
                         creation.flush().await?;
-                        creation.errors.push(error);
+                        unread.push(error);
                     }
                 }
             }
         }
         creation.flush().await?;
-        Error::many(creation.errors)?;
+        Error::visited(creation.errors, unread)?;
         if creation.count == 0 {
             return Err(Error::new("no objects passed to create"));
         }
