@@ -8,7 +8,8 @@ use std::collections::BTreeMap;
 use std::error::Error;
 use std::fs::File;
 use std::io::Write;
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use flate2::Compression;
 use flate2::write::GzEncoder;
@@ -125,9 +126,35 @@ fn link_at_fixed_address() {
     }
 }
 
+/// Lets the linker keep one copy of functions that come out the same (a fiftieth of a release build), where it can do that:
+/// lld, which Rust brings along for some targets, and others if flags or settings choose them.
+fn fold_equal_functions() {
+    const FOLD: &str = "-Wl,--icf=all";
+    let var = |name: &str| std::env::var(name).ok();
+    if var("PROFILE").as_deref() == Some("release") && links_with(FOLD, &var).unwrap_or(false) {
+        println!("cargo::rustc-link-arg-bins={FOLD}");
+    }
+}
+
+/// Whether an empty program can be linked with an argument, as this build links programs.
+fn links_with(argument: &str, var: &dyn Fn(&str) -> Option<String>) -> Option<bool> {
+    let folder = PathBuf::from(var("OUT_DIR")?);
+    let source = folder.join("empty.rs");
+    std::fs::write(&source, "fn main() {}").ok()?;
+    let flags = var("CARGO_ENCODED_RUSTFLAGS").unwrap_or_default();
+    let mut rustc = Command::new(var("RUSTC")?);
+    rustc.args(["--target", &var("TARGET")?]).args(flags.split('\u{1f}').filter(|flag| !flag.is_empty()));
+    if let Some(linker) = var("RUSTC_LINKER") {
+        rustc.arg(format!("-Clinker={linker}"));
+    }
+    let linked = rustc.arg(format!("-Clink-arg={argument}")).arg("-o").arg(folder.join("empty")).arg(source).output();
+    Some(linked.ok()?.status.success())
+}
+
 fn main() -> Result<(), Box<dyn Error>> {
     println!("cargo::rerun-if-changed=build.rs");
     link_at_fixed_address();
+    fold_equal_functions();
     let mut generator = SchemaSettings::openapi3().into_generator();
     add_kinds(&mut generator);
     let definitions = generator.take_definitions(false);
